@@ -21,6 +21,7 @@ from edge_rt.board.sampler_thread import SamplerThread, step_all
 from edge_rt.board.snapshot import BoardSnapshot, nothing_yet, report
 from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.paths import Paths
+from edge_rt.config.schema import WallMeter
 from edge_rt.core.reports.board import BoardReport
 
 log = logging.getLogger(__name__)
@@ -67,13 +68,17 @@ class BoardMonitor:
         paths: Paths | None = None,
         processes: Mapping[str, Pid] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        meter: WallMeter | None = None,
     ) -> None:
-        """`board` is the configured profile's id; `clock` is in seconds."""
+        """`board` is the configured profile's id; `clock` is in seconds.
+
+        `meter` corrects the power of the supply.
+        """
         self._root = root
         self._named = board
         self._paths = paths or Paths.detect()
         self._processes = {"front": os.getpid, **(processes or {})}
-        self._clock = clock
+        self._clock, self._meter = clock, meter
         here = root == Path("/")
         self._chosen = BoardChoice() if here else choose(board, root, self._paths)
         self._snapshot: BoardSnapshot | None = None
@@ -170,6 +175,8 @@ class BoardMonitor:
         sampler = BoardSampler(found.readers, self._clock)
         step_all(sampler, self._clock(), FIRST)
         supply = find_supply(chosen.board, sampler)
+        if supply is not None:
+            supply.meter = self._meter
         return BoardSnapshot(self._root, chosen, sampler, found.skipped, supply)
 
     def _use(self, snapshot: BoardSnapshot) -> bool:

@@ -17,7 +17,7 @@ from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.supply import SupplyRails, doubts
 from edge_rt.board.track import UNREAD, ChannelReading
 from edge_rt.config.board import Thermal
-from edge_rt.core.reports.board import BoardReport, ChannelState, NotRead, RailEnergy
+from edge_rt.core.reports.board import BoardReport, ChannelState, MeterFit, NotRead, RailEnergy
 from edge_rt.core.reports.board import Supply as SupplyState
 
 LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
@@ -182,7 +182,7 @@ def _supply(snapshot: BoardSnapshot, idle_w: float | None) -> SupplyState | None
     supply = snapshot.supply
     if supply is None:
         return None
-    energy = supply.energy()
+    energy, meter = supply.energy(), supply.meter
     return SupplyState(
         rails=[_text(rail) for rail in supply.rails],
         covers=supply.covers,
@@ -192,6 +192,7 @@ def _supply(snapshot: BoardSnapshot, idle_w: float | None) -> SupplyState | None
         energy_j=energy.energy_j,
         covered_s=energy.covered_s,
         missing_s=energy.missing_s,
+        meter=meter and MeterFit(meter.scale, meter.offset_w),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from edge_rt.board.integral import Energy, RailSum
@@ -14,6 +15,7 @@ from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.track import ChannelReading
 from edge_rt.config.board import Board
+from edge_rt.config.schema import WallMeter
 
 # A part of a rail may read higher than the whole by this factor and these watts: rails are measured
 # one after the other, each with its own error.
@@ -100,6 +102,7 @@ class SupplyRails:
         self._sampler = sampler
         self.rails = tuple(rails)
         self.covers: Covered = covers
+        self.meter: WallMeter | None = None  # that corrects the sum
         self.readers: tuple[BaseReader, ...] = tuple(
             one for one in sampler.readers if any(one is own for own, _ in owners.values())
         )
@@ -123,7 +126,12 @@ class SupplyRails:
 
     def energy(self) -> Energy:
         """Return joules since the supply was found; missing is what any of the rails lacks."""
-        return self._sum.total
+        total, meter = self._sum.total, self.meter
+        if meter is None:
+            return total
+        return replace(
+            total, energy_j=meter.scale * total.energy_j + meter.offset_w * total.covered_s
+        )
 
     def power_w(self) -> float | None:
         """Return watts now; None while one of the rails cannot be read."""
@@ -133,7 +141,8 @@ class SupplyRails:
             if reading is None or reading.value is None:
                 return None
             total += reading.value
-        return total
+        meter = self.meter
+        return total if meter is None else meter.scale * total + meter.offset_w
 
     def silent_s(self, now_s: float) -> float:
         """Return for how long the supply could not be read; infinite if it never could."""

@@ -174,11 +174,25 @@ class Requests(Section, frozen=True):
     message is least about; otherwise they fail. `edge.context` of a request takes its place."""
 
 
+class WallMeter(Section, frozen=True):
+    """What a wall or USB meter reads, by the sensors: scale · P + offset_w.
+
+    `edge-rt calibrate --meter` finds both.
+    """
+
+    scale: Annotated[float, Meta(ge=0.5, le=3)]
+    """Watts of the meter for each watt of the sensors."""
+    offset_w: Annotated[float, Meta(ge=0, le=100)]
+    """Watts of the meter where the sensors would read none."""
+
+
 class Sensors(Section, frozen=True):
     """How the board is read."""
 
     root: str = "/"
     """Directory below which `sys`, `proc` and `dev` are read; a simulated board has its own."""
+    meter: WallMeter | None = None
+    """What corrects the power of the supply, for caps and joules too. Default: nothing."""
 
 
 class BudgetConfig(Section, frozen=True):

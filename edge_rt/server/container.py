@@ -100,7 +100,9 @@ class Container:
         group = ControlGroup()
         checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
         processes = {"engine": lambda: self.supervisor.pid}
-        self.senses = parts.senses or BoardMonitor(root, config.board, paths, processes, clock)
+        self.senses = parts.senses or BoardMonitor(
+            root, config.board, paths, processes, clock, config.sensors.meter
+        )
         self.supervisor = parts.supervisor or Supervisor(
             _engine(config, self.senses.gpu_simulated),
             self._greet,

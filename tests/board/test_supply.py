@@ -12,6 +12,7 @@ from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Kind, Quali
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.supply import SupplyRails, find_supply
 from edge_rt.config.board import Board, Rail, Total
+from edge_rt.config.schema import WallMeter
 from edge_rt.testing.board import FakeClock
 
 BOARDS = load_boards()
@@ -267,3 +268,17 @@ def test_the_slowest_rail_limits_the_resolution() -> None:
     assert supply is not None
     assert supply.resolution_s == 0.5
     assert supply.readers == (fast, slow)
+
+
+def test_a_meter_corrects_power_and_joules() -> None:
+    rails = Rails("ina3221", ["VDD_IN"])
+    sampler = read(rails)
+    supply = find_supply(BOARDS["jetson-orin-nano-8gb"], sampler)
+    assert supply is not None
+    supply.meter = WallMeter(scale=1.1, offset_w=1.5)
+    assert supply.power_w() == pytest.approx(1.1 * 2.0 + 1.5)
+    sampler.step(100.1)
+    sampler.step(100.2)
+    energy = supply.energy()
+    assert energy.covered_s > 0.0
+    assert energy.energy_j == pytest.approx(3.7 * energy.covered_s)

@@ -72,6 +72,7 @@ class FakeDaemon:
         self.path = path
         self.scripts: list[Script] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.looks = 0  # GETs
         self.documents: dict[str, tuple[int, Any]] = {
             "/v1/models/default": (200, {"id": "smollm2-135m-instruct"}),
         }
@@ -105,6 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        self.server.daemon.looks += 1
         if self.path in self.server.daemon.streams:
             self._play(self.server.daemon.streams[self.path])
             return

@@ -146,6 +146,7 @@ def _rows(seen: DaemonSnapshot) -> Iterator[tuple[str, str]]:
 def _supply(seen: DaemonSnapshot) -> str:
     supply, hottest = member(seen.board, "supply"), member(seen.board, "hottest")
     quality = f" {line(supply['quality'])}" if "quality" in supply else ""
+    quality += " against a meter" if member(supply, "meter") else ""
     watts = f"{significant(supply.get('power_w'))} W{quality}"
     heat = f"{fixed(seen.board.get('temp_c'), 1)} °C"
     zone = f" {line(hottest['name'])}" if "name" in hottest else ""

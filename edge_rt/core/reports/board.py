@@ -22,6 +22,15 @@ class BoardName(msgspec.Struct, frozen=True):
     """Whether it is of this very board, a similar one, its architecture, or was configured."""
 
 
+class MeterFit(msgspec.Struct, frozen=True):
+    """How a meter beside the board reads: scale · P + offset_w, by the power P of its sensors."""
+
+    scale: float
+    """Watts for each watt of the sensors."""
+    offset_w: float
+    """Watts where they would read none."""
+
+
 class Supply(msgspec.Struct, frozen=True):
     """The rails that form the board's total, and their sum.
 
@@ -45,6 +54,8 @@ class Supply(msgspec.Struct, frozen=True):
     """Seconds of which the energy is known."""
     missing_s: float
     """Seconds of which it is not."""
+    meter: MeterFit | None = None
+    """What the figures were corrected by, against a meter; null: they are the sensors' own."""
 
 
 class ChannelState(msgspec.Struct, frozen=True):

@@ -1,0 +1,108 @@
+"""`calibrate --meter` compares the sensors with a meter that a person reads."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from edge_rt.cli.commands.against_meter import Comparison, Pair, compare, fitted
+from edge_rt.cli.exits import CommandFailure
+
+BOARD = "/edge/v1/board"
+
+
+def told(power_w: float | None, **more: Any) -> tuple[int, dict[str, Any]]:
+    return 200, {"supply": {"power_w": power_w, "quality": "measured", **more}}
+
+
+class Person:
+    """Reads a meter that is 20 % and 2 W above the sensors, of which each reading has a figure."""
+
+    def __init__(self, daemon: Any, *sensors_w: float, **more: Any) -> None:
+        self.daemon, self.left, self.more = daemon, list(sensors_w), more
+        self.asked: list[str] = []
+        self._show()
+
+    def _show(self) -> None:
+        self.now_w = self.left.pop(0) if self.left else 0.0
+        self.daemon.documents[BOARD] = told(self.now_w, **self.more)
+
+    def __call__(self, text: str) -> float:
+        self.asked.append(text)
+        seen = self.daemon.looks
+        while self.daemon.looks < seen + 2:
+            time.sleep(0.01)
+        return 1.2 * self.now_w + 2.0
+
+    def next(self, text: str) -> float:
+        """Read the meter once the next figure is there."""
+        if self.asked:
+            self._show()
+        return self(text)
+
+
+def test_the_line_through_the_readings() -> None:
+    found = fitted([Pair(2.0, 4.4), Pair(6.0, 9.2), Pair(2.0, 4.6), Pair(6.0, 9.0)])
+    assert (found.scale, found.offset_w) == pytest.approx((1.15, 2.2))
+    assert found.errors_w == pytest.approx([-0.1, 0.1, 0.1, -0.1])
+
+
+def test_a_meter_that_reads_less_than_nothing_at_rest_gets_no_offset() -> None:
+    found = fitted([Pair(2.0, 2.0), Pair(6.0, 6.6)])
+    assert found.offset_w == 0.0
+    assert found.scale == pytest.approx((4.0 + 39.6) / 40.0)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([Pair(3.0, 4.0), Pair(3.2, 9.0)], "look alike"),
+        ([Pair(2.0, 9.2), Pair(6.0, 4.4)], "in the order"),
+        ([Pair(2.0, 1.0), Pair(4.0, 20.0)], "in the order"),
+    ],
+)
+def test_readings_that_cannot_be_right_are_refused(pairs: list[Pair], why: str) -> None:
+    with pytest.raises(CommandFailure, match=why):
+        fitted(pairs)
+
+
+def test_rest_and_work_are_read_by_turns(daemon: Any) -> None:
+    person = Person(daemon, 2.0, 6.0, 2.0)
+    found = compare(daemon.path, 3, None, person.next)
+    said = [text.split(",")[0] for text in person.asked]
+    assert said == ["1. At rest", "2. At work", "3. At rest"]
+    assert found.offset_w == pytest.approx(2.0, abs=0.7)  # a reading of before may be among them
+    assert {path for path, _ in daemon.asked} == {"/v1/completions"}
+
+
+def test_a_correction_that_is_in_force_is_taken_off(daemon: Any) -> None:
+    person = Person(daemon, 2.0, 12.0, meter={"scale": 2.0, "offset_w": 1.0})
+    found = compare(daemon.path, 2, None, person.next)
+    rest, work = (pair.sensors_w for pair in found.pairs)
+    assert rest == 0.5
+    assert 0.5 < work <= 5.5
+
+
+def test_without_a_sensor_nothing_is_asked(daemon: Any) -> None:
+    person = Person(daemon, 1.0)
+    daemon.documents[BOARD] = told(None)
+    with pytest.raises(CommandFailure, match="No sensor"):
+        compare(daemon.path, 2, None, person)
+    assert person.asked == []
+
+
+def test_what_was_found_is_printed_for_the_configuration(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Comparison(1.2, 2.0, [Pair(2.0, 4.4), Pair(6.0, 9.2)], [0.0, 0.0])
+    monkeypatch.setattr("edge_rt.cli.commands.calibrate.compare", lambda *_: found)
+    printed = "sensors:\n  meter: {scale: 1.2, offset_w: 2.0}\n"
+    assert cli("calibrate", "--meter", "2").stdout == printed
+    told = json.loads(cli("calibrate", "--meter", "2", "--json").stdout)
+    assert told["scale"] == 1.2
+    assert told["pairs"][1] == {"sensors_w": 6.0, "meter_w": 9.2}
+    assert cli("calibrate", "--meter", "2", "--quick").exit_code == 2
+    assert cli("calibrate", "--meter", "1").exit_code == 2
