@@ -14,11 +14,10 @@ from msgspec import field
 from edge_rt.core.errors import ModelFileError, ModelNotFound, Unavailable
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, Hub, ModelFile
 from edge_rt.models.http_get import HubAccess, in_time, unavailable
-from edge_rt.models.naming import HubName, derive_id, fits, stored_name
+from edge_rt.models.naming import HubName, derive_id, fits, parts_of, stored_name
 from edge_rt.models.store.incoming import PROJECTOR
 
 _USUAL = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")  # taken first where none is named
-_PART = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z")
 _PROJECTOR = re.compile(r"(^|[-._/])mmproj.*\.gguf\Z", re.IGNORECASE)
 _PROJECTORS = ("Q8_0", "F16", "BF16", "F32")  # taken first: those that take less memory
 _NO_MODEL = re.compile(r"(^|[-._/])(mmproj|imatrix)", re.IGNORECASE)
@@ -71,17 +70,14 @@ def find_on_hub(text: str, catalogue: Catalogue, hub: HubAccess) -> CatalogueEnt
     """
     name = HubName.parse(text)
     told = asyncio.run(_ask(name.repository, hub))
-    file = _chosen(name, told.siblings)
-    sha256, size = file.sha256, file.size
-    if sha256 is None or not size:
-        raise ModelNotFound(f"the hub tells no sha256 of {file.rfilename} of {name.repository}")
+    parts = _parts(name, _chosen(name, told.siblings), told.siblings)
     projector = _projector(told.siblings)
-    known = catalogue.of_content(sha256)
-    if known is not None and projector is None:
-        return known
-    path = Path(file.rfilename)
+    path = Path(parts[0].rfilename)
     try:
         id = derive_id(path, name.repository.partition("/")[2])
+        files = [(part, f"{id}.gguf") for part in parts]
+        if projector is not None:
+            files.append((projector, PROJECTOR))
         entry = CatalogueEntry(
             id=id,
             description=f"{path.name} of {name.repository}",
@@ -89,21 +85,38 @@ def find_on_hub(text: str, catalogue: Catalogue, hub: HubAccess) -> CatalogueEnt
             licence=told.licence,
             backend="llama.cpp",
             files=[
-                ModelFile(
-                    name=stored_name(Path(one.rfilename), usual),
-                    bytes=one.size or 0,
-                    sha256=one.sha256 or "",
-                    sources=[
-                        Hub(repository=name.repository, file=one.rfilename, revision=told.sha)
-                    ],
+                _file(one, usual, name.repository, told.sha)
+                for one, usual in (
+                    *((part, f"{id}.gguf") for part in parts),
+                    (projector, PROJECTOR),
                 )
-                for one, usual in ((file, f"{id}.gguf"), (projector, PROJECTOR))
                 if one is not None
             ],
         )
-        return msgspec.convert(msgspec.to_builtins(entry), CatalogueEntry)  # which checks it
+        entry = msgspec.convert(msgspec.to_builtins(entry), CatalogueEntry)  # which checks it
     except (msgspec.ValidationError, ModelFileError) as error:
-        raise ModelNotFound(f"{file.rfilename} of {name.repository}: {error}") from error
+        raise ModelNotFound(f"{path} of {name.repository}: {error}") from error
+    return (None if projector else catalogue.of_content(entry.sha256)) or entry
+
+
+def _file(part: _Sibling, usual: str, repository: str, revision: str) -> ModelFile:
+    if part.sha256 is None or not part.size:
+        raise ModelNotFound(f"the hub tells no sha256 of {part.rfilename} of {repository}")
+    return ModelFile(
+        name=stored_name(Path(part.rfilename), usual),
+        bytes=part.size,
+        sha256=part.sha256,
+        sources=[Hub(repository=repository, file=part.rfilename, revision=revision)],
+    )
+
+
+def _parts(name: HubName, first: _Sibling, siblings: Sequence[_Sibling]) -> list[_Sibling]:
+    """Return all files of the model that begins with `first`."""
+    there = {one.rfilename: one for one in siblings}
+    names = parts_of(first.rfilename)
+    if missing := [each for each in names if each not in there]:
+        raise ModelNotFound(f"{name.repository} lacks {missing[0]}, a part of the model")
+    return [there[each] for each in names]
 
 
 async def _ask(repository: str, hub: HubAccess) -> _Repository:
@@ -138,12 +151,11 @@ async def _content(response: httpx.Response, hub: HubAccess) -> bytes:
 def _chosen(name: HubName, siblings: Sequence[_Sibling]) -> _Sibling:
     models = [one for one in siblings if one.rfilename.lower().endswith(".gguf")]
     models = [one for one in models if not _NO_MODEL.search(one.rfilename)]
-    whole = [one for one in models if not _PART.search(one.rfilename)]
+    whole = [one for one in models if parts_of(one.rfilename)]
     if not whole:
-        why = "its GGUF files are in several parts" if models else "it has no GGUF file"
         raise ModelNotFound(
-            f"{name.repository}: {why}, and only a whole GGUF file can be pulled; look for a "
-            "repository whose name ends in -GGUF"
+            f"{name.repository}: it has no GGUF file, and only such models can be pulled; look for "
+            "a repository whose name ends in -GGUF"
         )
     if name.wanted is not None:
         found = _named(whole, name.wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -20,6 +20,7 @@ RESERVED_NAMES = ("default", "auto")
 _RESERVED = {*RESERVED_NAMES, "manifest.json", "pairs.yaml"}  # and the store's files
 _SUFFIXES = {".gguf", ".onnx"}
 _MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
+_PART = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf\Z|\Z)", re.IGNORECASE)
 _HUB_PREFIX = r"(?:hf:|(?:https://)?(?:hf\.co|huggingface\.co)/)"
 HUB_FORM = "hf:OWNER/REPOSITORY[:QUANTISATION]"
 _HUB_NAME = re.compile(
@@ -81,6 +82,26 @@ def fits(file: str, wanted: str) -> bool:
     return wanted.lower() in re.split(r"[-./]", file.lower())
 
 
+def parts_of(file: str) -> list[str]:
+    """Return the names of all parts of the model that a GGUF file is the first part of.
+
+    A whole model is its only part, and another part than the first one has none.
+    """
+    match = _PART.search(file)
+    if match is None:
+        return [file]
+    if int(match[1]) != 1:
+        return []
+    before, behind = file[: match.start()], file[match.end() :]
+    return [f"{before}-{n:05}-of-{match[2]}{behind}" for n in range(1, int(match[2]) + 1)]
+
+
+def projector_of(files: Sequence[str]) -> str | None:
+    """Return the name of the projector among the files of a GGUF model, the model first."""
+    parts = parts_of(files[0])
+    return next((file for file in files if file not in parts), None)
+
+
 def check_id(id: str) -> str:
     """`id` if it can name a model; raises RequestError."""
     if not re.match(ID_PATTERN, id):
@@ -97,6 +118,7 @@ def derive_id(file: Path, name: str | None) -> str:
     """Return an id from the name of a file or folder or, failing that, from the model's own."""
     called = file.name or file.absolute().name
     stem = called.removesuffix(file.suffix) if file.suffix.lower() in _SUFFIXES else called
+    stem = _PART.sub("", stem)
     usual = [stem, name or ""] if not _MEANINGLESS.fullmatch(stem) else [name or "", stem]
     for words in usual:
         id = re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._")[:96].rstrip("-._")

@@ -18,7 +18,7 @@ from edge_rt.models.fetch import PIP, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
 from edge_rt.models.http_get import USUAL_ENDPOINT, HubAccess
 from edge_rt.models.hub import find_on_hub
-from edge_rt.models.naming import is_hub_name
+from edge_rt.models.naming import is_hub_name, projector_of
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress, behind, copy, digest, forward, unseen
 from edge_rt.models.store.disk import (
@@ -96,12 +96,11 @@ def pull(
         tell(f"{harm}; fetching it again")
     take_in = partial(store.add, known=known) if present is None else store.mend
     shelf = None if cache is None else cache / "models"
-    if shelf is not None and known.card is not None:
+    single = known.files[0].name if known.card is None and len(known.files) == 1 else None
+    if shelf is not None and single is None:
         shelf /= id
     with owned(store.root), store_errors(f"cannot pull {id}"):
-        single = known.files[0].name if known.card is None else None
-        more = known.files[1:] if single else ()
-        if single and not more and shelf is not None and _is_kept(shelf / single, known.files[0]):
+        if single is not None and shelf is not None and _is_kept(shelf / single, known.files[0]):
             return take_in(shelf / single, id, progress=progress)
         try:
             with locked(work / "lock", wait=False):
@@ -110,8 +109,9 @@ def pull(
                 except NoSpace:
                     clear(work / "lock")  # parts that cannot become whole would fill the disk
                     raise
-                place = work / single if single else work
-                projector = work / more[0].name if more else None
+                place = work / known.files[0].name if known.card is None else work
+                eyes = projector_of([file.name for file in known.files])
+                projector = work / eyes if eyes and known.card is None else None
                 entry = take_in(place, id, move=True, projector=projector)
                 clear(work / "lock")
         finally:

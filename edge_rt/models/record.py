@@ -10,6 +10,7 @@ from statistics import fmean
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, EvaluatedQuality, SamplingDefaults
 from edge_rt.models.formats.summary import Kind, Summary
+from edge_rt.models.naming import projector_of
 from edge_rt.models.store.manifest import ManifestRecord
 
 _NO_DEFAULTS = SamplingDefaults()
@@ -80,8 +81,10 @@ class ModelRecord:
     @property
     def projector(self) -> Path | None:
         """The file with which llama.cpp has it see images; None: it sees none."""
-        more = self.files[1:] if self.backend == "llama.cpp" else ()
-        return more[0].path if more else None
+        if self.backend != "llama.cpp" or not self.files:
+            return None
+        name = projector_of([file.path.name for file in self.files])
+        return None if name is None else self.path.with_name(name)
 
     @property
     def label(self) -> str:

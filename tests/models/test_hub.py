@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -141,6 +143,10 @@ def hub(gguf: Any) -> Iterator[PlayedHub]:
             thread.join()
 
 
+def u16(value: int) -> bytes:
+    return struct.pack("<IH", 2, value)
+
+
 def means(hub: PlayedHub, token: str | None = None) -> Means:
     return Means(endpoint=hub.endpoint, token=token)
 
@@ -212,6 +218,32 @@ def test_a_projector_comes_with_the_model(hub: PlayedHub, tmp_path: Path) -> Non
     assert store.harm(entry.id) is None
 
 
+def test_a_model_in_parts_is_pulled_whole(hub: PlayedHub, gguf: Any, tmp_path: Path) -> None:
+    names = [f"Q8_0/tiny-Q8_0-0000{n}-of-00002.gguf" for n in (1, 2)]
+    parts = [
+        dataclasses.replace(
+            gguf.changed(split__count=u16(2)) if place == 0 else gguf,
+            tensors=gguf.tensors[place : 3 * place + 1],
+        )
+        for place in (0, 1)
+    ]
+    parts[1] = dataclasses.replace(parts[1], metadata={"split.count": u16(2)})
+    hub.files |= {name: part.encode() for name, part in zip(names, parts, strict=True)}
+    del hub.files["tiny-chat-q8_0.gguf"]
+    store = Store(tmp_path / "store", load_catalogue())
+    found = find_model(NAME + ":Q8_0", store.catalogue, means(hub))
+    assert found.id == "tiny-q8_0"
+    record = pull(found, store, means=means(hub))
+    assert [file.path.read_bytes() for file in record.files] == [hub.files[name] for name in names]
+    asked = len(hub.seen)
+    assert pull(found, store, means=means(hub)).id == record.id, "it is there"
+    record.files[1].path.unlink()
+    pull(found, store, means=means(hub))
+    assert record.files[1].path.read_bytes() == hub.files[names[1]]
+    assert len(hub.seen) > asked
+    assert not list((tmp_path / "store" / ".pull").glob("**/*.gguf"))
+
+
 def test_what_the_catalogue_knows_is_its_own(hub: PlayedHub) -> None:
     content = hub.files["tiny-chat-q8_0.gguf"]
     found = find_model(NAME + ":Q8_0", Catalogue(), means(hub))
@@ -235,7 +267,8 @@ def test_a_gated_model_says_what_the_hub_says(hub: PlayedHub, tmp_path: Path) ->
     ("files", "behind", "message"),
     [
         (["README.md"], "", "no GGUF file"),
-        (["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"], "", "several parts"),
+        (["a-00001-of-00002.gguf"], "", "lacks a-00002-of-00002.gguf"),
+        (["a-00002-of-00002.gguf"], "", "no GGUF file"),
         (["a-Q8_0.gguf", "b-Q8_0.gguf"], ":Q8_0", "several that fit.*a-Q8_0.gguf, b-Q8_0.gguf"),
         (["a-Q8_0.gguf"], ":Q2_K", "no file 'Q2_K'.*a-Q8_0.gguf"),
         (["a-IQ1_S.gguf", "a-IQ2_S.gguf"], "", "several that fit"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.formats.gguf import FILE_TYPES
-from edge_rt.models.quantize import FORMATS, quantize
+from edge_rt.models.quantize import FORMATS, faster_format, quantize
 from edge_rt.models.store.disk import locked
 from edge_rt.models.store.store import Store
 
@@ -67,6 +68,17 @@ def test_the_result_is_a_model_that_knows_its_source(store: Store, program: Prog
     assert seen == [(source.size * n // 3, source.size) for n in (1, 2, 3)]
     assert store.verify("tiny-q4_0") == entry
     assert only(store, "tiny", "tiny-q4_0")
+
+
+def test_the_fastest_format_is_told_of_models_in_slower_ones(
+    gguf: Any, write: Write, store: Store
+) -> None:
+    for number, told in ((15, "7% less"), (3, "26% less"), (2, None), (14, None)):
+        model = gguf.changed(general__file_type=struct.pack("<II", 4, number))
+        entry = store.add(write(model, f"{number}.gguf"), f"model-{number}")
+        assert (told is None) == (faster_format(entry) is None)
+        assert told is None or told in (faster_format(entry) or "")
+        assert told is None or f"quantize model-{number} Q4_0" in (faster_format(entry) or "")
 
 
 def test_what_was_made_twice_comes_from_the_first(store: Store, program: Program) -> None:

@@ -39,14 +39,15 @@ def write_tiny(
     kind: str = "F32",
     weights: dict[str, np.ndarray] | None = None,
     table: str | None = None,
+    split: int = 0,
 ) -> Path:
     """Write it, with all matrices of type `kind` and always the same weights, or with those given.
 
-    `table` is the type of the embeddings where `kind` is a quant type and theirs another. Returns
-    the path.
+    `table` is the type of the embeddings where `kind` is a quant type and theirs another, `split`
+    the most tensors of a file; 0: all are in one. Returns the path, that of the first part.
     """
     floats = path.with_suffix(".f32.gguf") if kind in FTYPES else path
-    writer = gguf.GGUFWriter(floats, tiny.architecture)
+    writer = gguf.GGUFWriter(floats, tiny.architecture, split_max_tensors=split)
     _keys(writer, tiny)
     vocabulary.write(writer)
     random = np.random.default_rng(1)
@@ -58,6 +59,8 @@ def write_tiny(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    if split:
+        return min(path.parent.glob(f"{path.stem}-00001-of-*.gguf"))
     if kind in FTYPES:
         _quantise(floats, path, kind, table or kind)
     return path

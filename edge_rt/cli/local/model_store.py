@@ -23,6 +23,7 @@ from edge_rt.core.chat_format import GENERIC, ChatFormat
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.naming import is_hub_name
+from edge_rt.models.quantize import faster_format
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
@@ -40,7 +41,10 @@ def fetch(store: Store, id: str) -> ModelRecord:
         note(f"{known.description}: {size(known.bytes)}, licence {known.licence}")
     cache, keep = Paths.detect().cache, bool(os.environ.get("EDGE_RT_CACHE"))
     with bar(f"Fetching {known.id}", then=f"Checking {known.id}", lines=True) as progress:
-        return pull(known, store, cache=cache, keep=keep, progress=progress, tell=note)
+        entry = pull(known, store, cache=cache, keep=keep, progress=progress, tell=note)
+    if (told := faster_format(entry)) is not None:
+        note(told)
+    return entry
 
 
 def announce_starter(store: Store, option: str = "edge-rt models pull") -> str:

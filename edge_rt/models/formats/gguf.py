@@ -8,9 +8,10 @@ unique, lists do not nest, tensor data are in order without gaps but the alignme
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ FILE_TYPES: dict[int, str] = {
 }
 """What `general.file_type` says about the mix of formats in a file."""
 
+_PARTS = "split.count"  # the files of a model in several; its tensors lie in any of them
 _MAX_NAME = 255  # bytes of a tensor's name
 _MAX_DIMENSIONS = 4
 _EXPERTS = "_exps."  # in the name of a tensor that holds those of a layer, one behind the other
@@ -115,9 +117,9 @@ TENSOR_TYPES: dict[int, TensorType] = {
 
 
 def read_tensors(
-    cursor: Cursor, count: int, alignment: int, size: int
+    cursor: Cursor, count: int, alignment: int, size: int, *, part: bool = False
 ) -> tuple[dict[str, int], int, int]:
-    """Check `count` tensors of a file of `size` bytes.
+    """Check `count` tensors of a file of `size` bytes; a `part` of a model may have none.
 
     Returns the numbers stored, by type, and the numbers and bytes of experts.
     """
@@ -140,7 +142,8 @@ def read_tensors(
             experts, expert_bytes = experts + numbers, expert_bytes + length
         ends.append((name, data + length))
         data = _padded(data + length, alignment)
-    _check_ends(cursor, _padded(cursor.offset, alignment), ends, size)
+    if ends or not part:
+        _check_ends(cursor, _padded(cursor.offset, alignment), ends, size)
     return elements, experts, expert_bytes
 
 
@@ -196,10 +199,30 @@ class Header:
     expert_bytes: int
 
 
-def read_header(path: Path) -> Header:
-    """Return the header of the GGUF file at `path`, checked; raises ModelFileError."""
+def read_header(path: Path, others: Sequence[Path] = ()) -> Header:
+    """Return the header of the GGUF file at `path`, checked; raises ModelFileError.
+
+    `others` are the further parts of a model in several files, whose first one has all metadata.
+    """
     with _opened(path) as (cursor, size):
-        return _read(cursor, path, size)
+        found = _read(cursor, path, size)
+    count = found.values.get(_PARTS, 1)
+    if count not in (0, 1 + len(others)):
+        raise ModelFileError(f"{path}: one of {count} parts, of which {1 + len(others)} are there")
+    for other in others:
+        with _opened(other) as (cursor, size):
+            more = _read(cursor, other, size)
+        elements = Counter(found.elements) + Counter(more.elements)
+        found = replace(
+            found,
+            file_bytes=found.file_bytes + more.file_bytes,
+            elements=dict(elements),
+            experts=found.experts + more.experts,
+            expert_bytes=found.expert_bytes + more.expert_bytes,
+        )
+    if not found.elements:
+        raise ModelFileError(f"{path}: no tensors: this file has no weights")
+    return found
 
 
 def read_projector(path: Path) -> dict[str, Value]:
@@ -254,7 +277,8 @@ def _read(cursor: Cursor, path: Path, size: int) -> Header:
     tensors, metadata = _entries(cursor)
     metadata.check(cursor)
     alignment = metadata.alignment(cursor)
-    elements, experts, expert_bytes = read_tensors(cursor, tensors, alignment, size)
+    part = _PARTS in metadata.values
+    elements, experts, expert_bytes = read_tensors(cursor, tensors, alignment, size, part=part)
     return Header(
         path=path,
         file_bytes=size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -88,12 +89,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return cells * self.kv_per_token * self.kv_number_bytes
 
 
-def read_summary(path: Path) -> Summary:
-    """Return the summary of the GGUF file at `path`.
+def read_summary(path: Path, others: Sequence[Path] = ()) -> Summary:
+    """Return the summary of the GGUF file at `path`, or of the model in it and further parts.
 
     Raises ModelFileError if it is no whole model.
     """
-    return summarise(read_header(path))
+    return summarise(read_header(path, others))
 
 
 def look_bytes(path: Path) -> int:
@@ -183,9 +184,6 @@ class _Facts:
         kind = self.text("general.type") or "model"
         if kind != "model":
             raise self.fault(f"holds {kind!r:.80}, not a model")
-        parts = self.integer("split.count", 0, 65_535, 1)
-        if parts > 1:
-            raise self.fault(f"is one of {parts} parts; join them with llama-gguf-split first")
         if not self._header.vocab:
             raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
 

@@ -25,7 +25,7 @@ from edge_rt.models.formats.card import (
 )
 from edge_rt.models.formats.onnx_file import read_onnx
 from edge_rt.models.formats.summary import Summary, look_bytes, read_summary
-from edge_rt.models.naming import content_sha256, stored_name
+from edge_rt.models.naming import content_sha256, parts_of, projector_of, stored_name
 from edge_rt.models.store.digest import Progress, behind, copy, digest, unseen
 from edge_rt.models.store.disk import delete, require_space
 from edge_rt.models.store.manifest import Stamp, StoredFile
@@ -33,6 +33,7 @@ from edge_rt.models.store.manifest import Stamp, StoredFile
 GRAPH = "model.onnx"  # the main file of a folder
 PROJECTOR = "mmproj.gguf"  # where its own name cannot be
 TOKENIZER = "tokenizer.json"
+_FIRST_PART = "*-00001-of-*.gguf"
 DRAFTS = ".incoming"  # below the store; what a killed command left there goes with the next one
 
 
@@ -51,12 +52,16 @@ class Offer:
 def look(place: Path, said: Description | None = None, projector: Path | None = None) -> Offer:
     """Return the model at `place`: a GGUF file, an ONNX file, or a folder of one or with a card.
 
-    Of a folder the graph, the files that hold its weights, tokenizer.json and model.json belong
-    to the model. Where there is no card, one is made as `said` says. A GGUF file may have a
-    `projector`. Raises ModelFileError for what is no whole model, RequestError where that lacks
-    something or does not fit.
+    A GGUF file that is the first part of a model stands for all parts, which lie beside it, and may
+    have a `projector`. Of a folder the graph, the files that hold its weights, tokenizer.json and
+    model.json belong to the model. Where there is no card, one is made as `said` says. Raises
+    ModelFileError for what is no whole model, RequestError where that lacks something or does not
+    fit.
     """
     said = said or Description()
+    firsts = [one for one in place.glob(_FIRST_PART) if place.is_dir()]
+    if len(firsts) == 1:
+        place = firsts[0]
     if projector is not None and place.suffix.lower() != ".gguf":
         raise RequestError(f"{place} is no GGUF file, which alone can have a projector")
     if place.is_dir():
@@ -67,13 +72,7 @@ def look(place: Path, said: Description | None = None, projector: Path | None = 
     if place.suffix.lower() == ".onnx":
         return _onnx(place, place, said)
     said.refuse_for(f"{place} is no ONNX model")
-    read_summary(place)
-    files = {stored_name(place, "model.gguf"): place}
-    if projector is not None:
-        look_bytes(projector)
-        name = stored_name(projector, PROJECTOR)
-        files[PROJECTOR if name in files else name] = projector
-    return Offer(place, files)
+    return _gguf(place, projector)
 
 
 def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
@@ -83,8 +82,13 @@ def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
     """
     main = next(iter(files.values()))
     if CARD not in files:
-        eyes = sum(look_bytes(path) for path in [*files.values()][1:])
-        return "llama.cpp", msgspec.structs.replace(read_summary(main), look_bytes=eyes)
+        names = [*files]
+        parts = [files[name] for name in parts_of(names[0])[1:]]
+        eyes = projector_of(names)
+        summary = read_summary(main, parts)
+        if eyes is not None:
+            summary = msgspec.structs.replace(summary, look_bytes=look_bytes(files[eyes]))
+        return "llama.cpp", summary
     card = read_card(files[CARD])
     if card.backend != "onnx":  # whose tokenizer, if any, is its own
         bytes = sum(path.stat().st_size for name, path in files.items() if name != CARD)
@@ -97,6 +101,27 @@ def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
     summary = summarise_card(card, sum(path.stat().st_size for path in weights), control)
     context = min(summary.context_train, graph.positions or summary.context_train)
     return "onnx", msgspec.structs.replace(summary, context_train=context)
+
+
+def _gguf(place: Path, projector: Path | None) -> Offer:
+    parts = [place.with_name(name) for name in parts_of(place.name)]
+    if not parts:
+        raise ModelFileError(f"{place}: not the first part of a model; name that one")
+    for part in parts[1:]:
+        if not part.is_file():
+            raise ModelFileError(f"{part}: missing; all parts of a model lie in one folder")
+        _refuse_stray(part, place)
+    read_summary(place, parts[1:])
+    files = {part.name: part for part in parts}
+    if len(parts) == 1:
+        files = {stored_name(place, "model.gguf"): place}
+    elif stored_name(place, "") != place.name:
+        raise ModelFileError(f"{place}: a name that the store cannot keep; rename all parts alike")
+    if projector is not None:
+        look_bytes(projector)
+        name = stored_name(projector, PROJECTOR)
+        files[PROJECTOR if name in files else name] = projector
+    return Offer(place, files)
 
 
 def _onnx(place: Path, graph: Path, said: Description) -> Offer:
