@@ -20,7 +20,7 @@ from itertools import pairwise
 from statistics import fmean, linear_regression, median, pvariance
 from typing import Literal, NamedTuple
 
-from edge_rt.core.kalman import KalmanFilter
+from edge_rt.thermal.kalman import KalmanFilter
 
 REFERENCE_C, WARM_C = 45.0, 70.0  # growth is that from the reference temperature to the other
 DOUBLING_C = 20.0  # a subthreshold calculation over plausible chips gives 13 to 31 K

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from edge_rt.board_model.model_cost import MEMORY, amdahl
 from edge_rt.config.schema import BudgetConfig
-from edge_rt.core.kalman import KalmanFilter
 from edge_rt.core.limits import Observation
 from edge_rt.governor.policy.choice import OperatingPoint, best_pass_s
 from edge_rt.governor.policy.setting import LOW_CLOCK, EngineSetting
+from edge_rt.thermal.kalman import KalmanFilter
 
 # Deviations: of the priors, and of a comparison between two settings.
 _SHARED = 0.3  # of the share of memory in a pass, common to all thread counts

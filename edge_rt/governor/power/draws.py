@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_rt.config.board import Board
-from edge_rt.core.kalman import KalmanFilter
 from edge_rt.governor.policy.setting import LOW_CLOCK, BoardLoad, EngineSetting
+from edge_rt.thermal.kalman import KalmanFilter
 
 _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the size of a Pi
 # Places of the figures. In watts: power at rest, and power that nothing here explains. As multiples
