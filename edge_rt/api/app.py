@@ -33,10 +33,12 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openapi import Operation
 from edge_rt.api.routes import OPERATIONS
 from edge_rt.api.service import Service
+from edge_rt.config.images import Images
 from edge_rt.config.schema import AnswerChecker, Requests
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import closest
 from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.images.decoder import ImageDecoder
 from edge_rt.generation.samples.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def create_app(
     checkers: Mapping[str, CheckerSpec] | None = None,
     judges: Mapping[str, AnswerChecker] | None = None,
     sandbox: Sandbox | None = None,
+    images: ImageDecoder | None = None,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
@@ -162,6 +165,7 @@ def create_app(
     `applications` are the names of those with a budget.
     `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
     the programs that `edge.check` may name, `judges` those of `edge.samples`, run in `sandbox`.
+    `images` decodes those of requests.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     `ending` is set when streams without an end of their own are to end. `trace` takes each request
     that models worked for, once it has ended.
@@ -194,6 +198,7 @@ def create_app(
         checkers or {},
         judges or {},
         sandbox or Sandbox(),
+        images or ImageDecoder(Images()),
         clock,
         monotonic,
         new_id,

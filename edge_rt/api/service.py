@@ -102,6 +102,13 @@ class Service:
         """
         return self._card(self._models.able(model, kind), self._routing.manager.loaded)
 
+    def sees(self, model: str) -> bool:
+        """Return whether any model that may answer for that name sees images.
+
+        Raises ModelNotFound, or RequestError for a model that writes no text.
+        """
+        return any(entry.projector for entry in self._models.candidates(model))
+
     def aliases(self) -> dict[str, str]:
         """Names that stand for those of models."""
         return self._config.models.aliases

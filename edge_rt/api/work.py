@@ -81,6 +81,11 @@ class Work(msgspec.Struct, frozen=True):
         return replace(self, calls=calls, before=before)
 
     @property
+    def image_bytes(self) -> int:
+        """The bytes of the images that its calls share."""
+        return sum(len(image.pixels) for image in self.calls[0].images)
+
+    @property
     def per_call(self) -> int:
         """How many answers each call gives."""
         return self.calls[0].n

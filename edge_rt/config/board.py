@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_rt.config.schema import Positive, Section
+from edge_rt.config.section import Positive, Section
 
 Amount = Annotated[float, Meta(gt=0)]
 Celsius = Annotated[float, Meta(ge=-60, le=200)]

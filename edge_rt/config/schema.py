@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from edge_rt.config.applications import AppBudget, AppName
+from edge_rt.config.images import Images
+from edge_rt.config.section import Positive, Section, Text
 
-Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
-Text = Annotated[str, Meta(min_length=1)]
 Amount = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Sacrifice = Literal["pace", "model", "queue", "refuse"]
@@ -26,10 +25,6 @@ CheckName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}\\Z")]
 Origin = Annotated[str, Meta(pattern="^https?://[^/\\s*]+\\Z")]
 Collector = Annotated[str, Meta(pattern="^https?://[^/\\s?#@]+(/[^\\s?#]*)?\\Z")]
 KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of both
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section: unknown keys are errors."""
 
 
 class Socket(Section, frozen=True):
@@ -397,6 +392,7 @@ class Config(Section, frozen=True):
     models: Models = Models()
     engine: Engine = Engine()
     requests: Requests = Requests()
+    images: Images = Images()
     sensors: Sensors = Sensors()
     budget: BudgetConfig = BudgetConfig()
     governor: GovernorConfig = GovernorConfig()

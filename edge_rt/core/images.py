@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -43,7 +44,7 @@ def parted(prompt: str) -> tuple[list[str], list[ImageReference]]:
     return parts[::4], [ImageReference(sha256, int(w), int(h)) for sha256, w, h in sizes]
 
 
-def joined(parts: list[str]) -> str:
+def joined(parts: Iterable[str]) -> str:
     """Return parts of a message as one text: texts in lines of their own, images between them."""
     text = ""
     for part in parts:

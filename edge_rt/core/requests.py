@@ -9,6 +9,7 @@ import msgspec
 
 from edge_rt.core.decoding import CheckerSpec, Constraint, Mode, Sampling
 from edge_rt.core.events import Delta, Finished, Started, Tensor
+from edge_rt.core.images import Image
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.routing import LoadConfig
 from edge_rt.core.trace import Trace
@@ -167,7 +168,7 @@ class Call(msgspec.Struct, frozen=True):
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
     as they are, with the reason "length". A model at work that is loaded in another way than the
-    plan says stays as it is. `client`, `pin`, `suffix` and `user` are as in Generate.
+    plan says stays as it is. `client`, `pin`, `suffix`, `user` and `images` are as in Generate.
     """
 
     plan: Plan
@@ -190,6 +191,7 @@ class Call(msgspec.Struct, frozen=True):
     suffix: str | None = None
     user: str | None = None
     app: str = OWN_APP
+    images: tuple[Image, ...] = ()
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

@@ -152,6 +152,7 @@ class RouteRequest:
     whether the answer is to hold it. Of several prompts, `prompt` is the longest; chats of one
     `client` take turns with those of others. `max_tokens` None: as many as come. `constrained`: the
     answer is under a constraint, or may be. `own_tokens`: the request names tokens by their ids.
+    `sees` is the field with an image, which no model can answer that sees none.
     """
 
     id: str
@@ -165,3 +166,4 @@ class RouteRequest:
     constrained: bool = False
     own_tokens: bool = False
     client: str | None = None
+    sees: str | None = None

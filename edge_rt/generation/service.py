@@ -243,6 +243,7 @@ def _maker(
             check=call.check,
             suffix=call.suffix,
             user=call.user,
+            images=[*call.images],
         )
 
     return make

@@ -237,6 +237,20 @@ def only(entries: Iterable[ModelRecord], kind: Kind) -> ModelRecord:
     return min(able, key=lambda entry: entry.created)
 
 
+def seeing(entries: Iterable[ModelRecord], at: str) -> list[ModelRecord]:
+    """Return the models that see; raises RequestError, about the field `at`, where none does."""
+    able = [entry for entry in entries if entry.projector is not None]
+    if not able:
+        raise blind(at)
+    return able
+
+
+def blind(at: str) -> RequestError:
+    """Return the error for an image in the field `at` that no model can see."""
+    message = f"`{at}`: this model cannot see images; send text only."
+    return RequestError(message, param=at, code="unsupported_content")
+
+
 def writers(entries: Iterable[ModelRecord]) -> list[ModelRecord]:
     """Return the models that can write text."""
     return [entry for entry in entries if entry.kind == "language"]

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
 from edge_rt.core.events import Delta, Started
+from edge_rt.core.images import parted
 from edge_rt.core.requests import Call
 from edge_rt.core.routing import RequestTokens, RouteRequest, Unpredicted
 from edge_rt.engine.client import EngineClient, Event
@@ -23,6 +24,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.routing.prompts import Prompts
 
 TOKEN_BYTES = 4.0  # of a text, as long as nothing is known of a vocabulary
+IMAGE_TOKENS = 256.0  # of an image, as long as a model has seen none
 ANSWER = 128  # tokens of an answer, as long as none came to its end
 _KEPT = 16  # texts by which a vocabulary is judged, and answers
 
@@ -52,6 +54,7 @@ class Lengths:
         """`sequences` are those that each model keeps in KV."""
         self._pool, self._sequences = pool, sequences
         self._sizes: dict[str, deque[tuple[int, int]]] = {}  # bytes and tokens, by source
+        self._looks: dict[str, float] = {}  # tokens of an image, by source
         self._answers: deque[int] = deque(maxlen=_KEPT)
         self._texts: WeakKeyDictionary[Resident, deque[str]] = WeakKeyDictionary()
 
@@ -67,8 +70,9 @@ class Lengths:
     ) -> RequestTokens:
         """Return what to expect of `prompt`; `completion` tokens are as many as would be made."""
         if isinstance(prompt, str):
-            size = _bytes(prompt)
-            tokens = max(1, round(size / self._token_bytes(entry)))
+            text, images = without_images(prompt)
+            looks = images * self._image_tokens(entry)
+            tokens = max(1, round(_bytes(text) / self._token_bytes(entry) + looks))
             cached = round(tokens * self._known(entry, prompt) / max(1, len(prompt)))
         else:
             tokens, cached = len(prompt), 0
@@ -100,8 +104,13 @@ class Lengths:
             self._answers.append(max(1, event.timings.completion_tokens))
 
     def _learn(self, entry: ModelRecord, heard: Heard, tokens: int) -> None:
-        sizes = self._sizes.setdefault(weights(entry), deque(maxlen=_KEPT))
-        sizes.append((_bytes(heard.prompt), tokens))
+        text, images = without_images(heard.prompt)
+        if images:
+            looks = (tokens - _bytes(text) / self._token_bytes(entry)) / images
+            self._looks[weights(entry)] = max(1.0, looks)
+        else:
+            sizes = self._sizes.setdefault(weights(entry), deque(maxlen=_KEPT))
+            sizes.append((_bytes(text), tokens))
         self._keep(entry, heard)
 
     def _keep(
@@ -121,6 +130,10 @@ class Lengths:
             return TOKEN_BYTES
         return sum(size for size, _ in sizes) / sum(tokens for _, tokens in sizes)
 
+    def _image_tokens(self, entry: ModelRecord) -> float:
+        """Return the tokens of an image: as many as the last one had."""
+        return self._looks.get(weights(entry), IMAGE_TOKENS)
+
     def _known(self, entry: ModelRecord, prompt: str) -> int:
         """Letters at the beginning of `prompt` that the loaded model has read."""
         resident = self._pool.get(resident_name(entry))
@@ -128,6 +141,12 @@ class Lengths:
             return 0
         texts = self._texts.get(resident, ())
         return max((common_prefix(text, prompt) for text in texts), default=0)
+
+
+def without_images(prompt: str) -> tuple[str, int]:
+    """Return the text of a prompt and the number of its images."""
+    texts, images = parted(prompt)
+    return "".join(texts), len(images)
 
 
 def _bytes(text: str) -> int:

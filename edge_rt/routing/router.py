@@ -31,7 +31,7 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.directory import AUTO, ModelDirectory, alike
 from edge_rt.models.loading import context_of, resident_name
 from edge_rt.models.pair import LOOKUP, SWITCH
-from edge_rt.models.record import ModelRecord
+from edge_rt.models.record import ModelRecord, seeing
 from edge_rt.routing.candidates import Candidates
 from edge_rt.routing.choice.ask import Ask, Now
 from edge_rt.routing.choice.rule import choose
@@ -104,8 +104,12 @@ class RequestRouter:
         ModelNotFound, or RequestError or Unavailable where nothing can serve the request.
         """
         entries = self._models.candidates(request.model)
+        if request.sees is not None:
+            entries = seeing(entries, request.sees)
         prompts = Prompts(self._prompting, request.prompt, request.client, self._engine)
-        choice = self.stand_in(request.model, request.mode, request.objectives)
+        choice = None
+        if request.sees is None:
+            choice = self.stand_in(request.model, request.mode, request.objectives)
         if choice is None:
             choice = await self._choice(request, entries, prompts)
         return await self._plan(choice, request, prompts)

@@ -12,7 +12,8 @@ import msgspec
 
 from edge_rt.api.service import Service
 from edge_rt.board.monitor import BoardMonitor, Metered
-from edge_rt.config.schema import Config, Section
+from edge_rt.config.schema import Config
+from edge_rt.config.section import Section
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import EdgeError
 from edge_rt.energy.ledger import FLUSH_S, Book

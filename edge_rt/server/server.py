@@ -28,6 +28,7 @@ from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.system.process import stay_offline
 from edge_rt.engine.supervisor import GRACE_S
+from edge_rt.generation.images.decoder import ImageDecoder
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.acceptor import Acceptor
@@ -233,6 +234,7 @@ class Daemon:
             embedding=self._config.cache.semantic.model or "default",
             checkers=_checkers(self._config),
             judges=self._config.checkers,
+            images=ImageDecoder(self._config.images),
             ending=ending,
             trace=self._trace,
         )

@@ -286,6 +286,7 @@ class FakeService:
     unloadable: bool = True  # whether nobody else uses a model
     pulled: list[str] = field(default_factory=list)
     steps: list = field(default_factory=list)  # of every pull
+    eyes: bool = False  # whether the models see
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
     by_app: dict[str, AppTotal] = field(default_factory=dict)  # since the start
     idle_j: float = 0.0
@@ -301,6 +302,9 @@ class FakeService:
             if card.id == model or model == "default":
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
+
+    def sees(self, model: str) -> bool:
+        return self.card(model).id != "" and self.eyes
 
     def aliases(self) -> dict[str, str]:
         return self.others

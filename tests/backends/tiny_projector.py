@@ -13,6 +13,10 @@ WIDTH, HEADS, LAYERS, FEED_FORWARD = 64, 2, 1, 64
 PATCH, SIDE = 8, 32  # pixels: an image becomes SIDE / PATCH patches each way
 MERGED = 2  # patches each way that become one token
 
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 MODELS = {  # by projector: the model, and the control tokens around an image
     "idefics3": (Tiny(context=1024), ["\n\n", "<fake_token_around_image>", "<global-img>"]),
     "gemma3": (Tiny(architecture="gemma3"), ["<start_of_image>", "<end_of_image>"]),
@@ -26,7 +30,8 @@ MODELS = {  # by projector: the model, and the control tokens around an image
 def write_seeing(folder: Path, kind: str = "idefics3") -> tuple[Path, Path]:
     """Write a model that sees, and its projector; returns their paths."""
     tiny, around = MODELS[kind]
-    model = write_tiny(folder / f"sees-{kind}.gguf", tiny, _vocabulary(around))
+    chats = replace(tiny, template=TEMPLATE)
+    model = write_tiny(folder / f"sees-{kind}.gguf", chats, _vocabulary(around))
     return model, write_projector(folder / f"mmproj-{kind}.gguf", kind, tiny.embedding)
 
 

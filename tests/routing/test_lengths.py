@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.core.decoding import Sampling
+from edge_rt.core.images import ImageReference
 from edge_rt.core.requests import Call, Plan
-from edge_rt.routing.lengths import ANSWER, TOKEN_BYTES, Lengths
+from edge_rt.routing.lengths import ANSWER, IMAGE_TOKENS, TOKEN_BYTES, Lengths
 
 CONTEXT = 2048
 
@@ -50,6 +51,18 @@ def test_bytes_a_token_are_learnt_by_vocabulary(kit: Any) -> None:
         converted = replace(kit.entry, sha256="2" * 64, backend="onnx", summary=onnx)
         assert size(converted) == 60
         assert size(kit.entry, "") == 1
+
+    running(kit, test)
+
+
+def test_images_count_as_the_last_one_did(kit: Any) -> None:
+    def test(house: Any, lengths: Lengths) -> None:
+        image = str(ImageReference("0" * 64, 40, 30))
+        size = lambda prompt: lengths.of(kit.entry, prompt, 9, CONTEXT).prompt  # noqa: E731
+        assert size(f"{image}{'é' * 60}{image}") == round(120 / TOKEN_BYTES + 2 * IMAGE_TOKENS)
+        told(lengths, kit, f"{image}{'é' * 60}", round(120 / TOKEN_BYTES) + 70)
+        assert size(f"{image}{'é' * 60}") == round(120 / TOKEN_BYTES) + 70
+        assert size("é" * 60) == round(120 / TOKEN_BYTES), "of texts it taught nothing"
 
     running(kit, test)
 

@@ -28,6 +28,7 @@ class Tiny:
     context: int = 256
     tied: bool = True
     rope_base: float = 10_000.0
+    template: str | None = None  # of chats
     more: dict[str, Any] = field(default_factory=dict[str, Any])  # keys below the architecture
     tensors: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
 
@@ -87,6 +88,8 @@ def _keys(writer: gguf.GGUFWriter, tiny: Tiny) -> None:
     writer.add_rope_dimension_count(tiny.head_dim)
     writer.add_rope_freq_base(tiny.rope_base)
     writer.add_layer_norm_rms_eps(1e-5)
+    if tiny.template is not None:
+        writer.add_chat_template(tiny.template)
     for key, value in tiny.more.items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
         add.get(type(value), writer.add_array)(f"{tiny.architecture}.{key}", value)

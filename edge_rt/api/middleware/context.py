@@ -33,6 +33,7 @@ from edge_rt.config.schema import AnswerChecker, Requests
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
+from edge_rt.generation.images.decoder import ImageDecoder
 from edge_rt.generation.samples.sandbox import Sandbox
 from edge_rt.generation.usage import Edge, Tally
 
@@ -82,6 +83,7 @@ class Context:
     checkers: Mapping[str, CheckerSpec]  # by name
     judges: Mapping[str, AnswerChecker]  # the programs that judge whole answers, by name
     sandbox: Sandbox  # that runs these
+    images: ImageDecoder
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]

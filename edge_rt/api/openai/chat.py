@@ -13,14 +13,16 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import ContextTerms, Effort, Think, ThinkTerms, limit_of, think_of
-from edge_rt.api.asked import MakeReader
+from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
+from edge_rt.api.kept import Place
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
+from edge_rt.api.openai.images import image_sources, with_references
 from edge_rt.api.openai.long_chats import Shortener
 from edge_rt.api.openai.messages import (
     MOST,
@@ -39,6 +41,7 @@ from edge_rt.core.errors import ModelFileError, RequestError, invalid
 from edge_rt.core.requests import FitLimit, Identity
 from edge_rt.generation.usage import LeftOut
 from edge_rt.models.answers.reader import answer_reader
+from edge_rt.models.record import blind
 from edge_rt.routing.prompts import with_note
 
 _SHORT = "Answer in at most {} words."
@@ -167,6 +170,8 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
     def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:
         """Return what the user said, if nobody said anything since."""
         *before, last = request.messages
+        if any(image_sources(request.messages)):
+            return None
         text = last_said([last])
         if not text or len(text) > LONGEST_TEXT:
             return None
@@ -177,13 +182,32 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         self, request: ChatRequest, models: Sequence[Identity], client: str | None
     ) -> list[str]:
         timed = dict.fromkeys(id for one in models for id in one.timed)
-        prompt = self.chat_prompt(request) if timed else None
+        blank = replace(request, messages=with_references(request.messages, ()))
+        prompt = self.chat_prompt(blank) if timed else None
         return [await self._written(id, prompt, client) for id in timed if prompt is not None]
 
     @override
     async def prepare(self, request: ChatRequest, client: str | None) -> Work:
-        prompt, left_out = await self._shortened(request, client)
+        sources = list(image_sources(request.messages))
+        if not sources:
+            return await self._prepared(request, client)
+        service, at = self.context.service, sources[0].at
+        if not service.sees(request.model or "default"):
+            raise blind(at)
+        images = await self.context.images.decode(sources)
+        shown = replace(request, messages=with_references(request.messages, images))
+        work = await self._prepared(shown, client, at)
+        return work.with_calls(images=tuple(images))
+
+    async def _prepared(
+        self, request: ChatRequest, client: str | None, sees: str | None = None
+    ) -> Work:
+        """Return the work for a request whose images are references; `sees` is where one was."""
+        prompt, left_out = self.chat_prompt(request), None
+        if sees is None:
+            prompt, left_out = await self._shortened(request, prompt, client)
         asked = self.route_request(request, prompt, client)
+        asked = asked if sees is None else asked_again(asked, own_tokens=True, sees=sees)
         plan = await self.context.service.router.route(asked)
         fit = self.fit(request, plan)
         if fit is not None:
@@ -208,11 +232,17 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
             limit = replace(limit, closing=_ENOUGH)
         return work.with_calls(constraint=constraint).within(limit, fit)
 
+    @override
+    async def _place(self, asked: CheckedRequest[ChatRequest], client: str | None) -> Place | None:
+        if any(source.url.startswith("file:") for source in image_sources(asked.request.messages)):
+            return None  # what it shows may be another image by now
+        return await super()._place(asked, client)
+
     async def _shortened(
-        self, request: ChatRequest, client: str | None
+        self, request: ChatRequest, prompt: ChatPrompt, client: str | None
     ) -> tuple[ChatPrompt, LeftOut | None]:
         """Return the prompt, shortened where that is allowed and needed, and what was left out."""
-        prompt, wanted = self.chat_prompt(request), request.edge and request.edge.context
+        wanted = request.edge and request.edge.context
         if wanted is None:
             wanted = self.context.requests.context
         if wanted is False:

@@ -11,14 +11,15 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe, unknown_field
+from edge_rt.core import images
 from edge_rt.core.errors import RequestError, invalid, missing
 from edge_rt.generation.tools.grammar import CallRules
+from edge_rt.models.record import blind
 
 MOST = 4096  # messages of a chat, parts of a message, and tools: more than fit into a context
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+IMAGES = ("image_url", "input_image")  # types of parts
 _MEDIA = {
-    "image_url": "see images",
-    "input_image": "see images",
     "input_audio": "hear audio",
     "input_file": "read files",
     "file": "read files",
@@ -26,13 +27,28 @@ _MEDIA = {
 _NAME = re.compile(r"[\w./-]{1,128}")
 
 
+class ImageUrl(msgspec.Struct, frozen=True):
+    """An image; nothing is fetched from a network."""
+
+    url: str
+    """A `data:` URL with a PNG, JPEG, WebP or GIF in base64, or a `file:` URL."""
+    detail: Any = None
+
+
 class Part(msgspec.Struct, frozen=True):
     """One part of a content; the type says which of the fields holds it."""
 
     type: str
-    """A type of text, or `refusal`."""
+    """A type of text or of images, or `refusal`."""
     text: str | None = None
     refusal: str | None = None
+    image_url: ImageUrl | str | None = None
+    """Of an image, for models that see."""
+
+    @property
+    def url(self) -> str | None:
+        """Where the image is."""
+        return self.image_url.url if isinstance(self.image_url, ImageUrl) else self.image_url
 
 
 Content = str | Annotated[list[Part], Meta(max_length=MOST)]
@@ -69,7 +85,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
 def template_messages(messages: list[ChatMessage]) -> list[dict[str, object]]:
     """Return the messages as templates read them; raises RequestError naming the field at fault.
 
-    Content parts are joined by newlines, a developer speaks as the system, a function as a tool,
+    Texts are joined by newlines, a developer speaks as the system, a function as a tool,
     and the arguments of tool calls become objects, which is what templates print as JSON.
     """
     return [_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
@@ -136,10 +152,13 @@ def joined(content: Content, at: str, texts: Collection[str], wanted: str) -> st
     """
     if isinstance(content, str):
         return content
-    return "\n".join(_part(part, f"{at}[{i}]", texts, wanted) for i, part in enumerate(content))
+    parts = (_part(part, f"{at}[{i}]", texts, wanted) for i, part in enumerate(content))
+    return images.joined(parts)
 
 
 def _part(part: Part, at: str, texts: Collection[str], wanted: str) -> str:
+    if part.type in IMAGES:
+        raise blind(at)
     if part.type in _MEDIA:
         text = f"`{at}`: this model cannot {_MEDIA[part.type]}; send text only."
         raise RequestError(text, param=at, code="unsupported_content")

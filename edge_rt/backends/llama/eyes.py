@@ -32,7 +32,7 @@ _NUMBER = "<u4"  # of those behind a saved state: pairs, and last how many
 
 
 class _Part(NamedTuple):
-    """A part of an image as a model reads it: control tokens as text, or `tokens` of the image."""
+    """A part of an image as the model reads it: control tokens, as text, or `tokens` of it."""
 
     text: list[int]
     tokens: int = 0

@@ -1,0 +1,151 @@
+"""Images from the request to the engine, on a model and a projector of random weights."""
+
+from __future__ import annotations
+
+import base64
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import PIL.Image
+import pytest
+from tiny_projector import write_seeing
+
+SEES, BLIND = "sees", "blind"
+LOOK = {"type": "text", "text": "What is it, in some words, and where may it be? " * 2}
+MEANWHILE = 40  # characters of an answer, behind which its engine is killed
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    make_daemon: Callable, pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    place = tmp_path_factory.mktemp("models")
+    model, projector = write_seeing(place)
+    for id, more in ((SEES, ["--mmproj", str(projector)]), (BLIND, [])):
+        words = ["models", "add", str(model), "--id", id, "--store", str(place / "store"), *more]
+        subprocess.run(["edge-rt", *words, "--config", "/dev/null"], check=True)
+    daemon = make_daemon(place / "store", images={"folder": str(pictures)})
+    daemon.model = SEES
+    yield daemon
+    daemon.close()
+
+
+def picture(seed: int = 1, format: str = "PNG") -> bytes:
+    chance, content = random.Random(seed), BytesIO()
+    image = PIL.Image.frombytes("RGB", (48, 40), chance.randbytes(48 * 40 * 3))
+    image.save(content, format)
+    return content.getvalue()
+
+
+def part(content: bytes) -> dict[str, Any]:
+    url = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def ask(daemon: Any, *content: Any, **fields: Any) -> httpx.Response:
+    body = {"messages": [{"role": "user", "content": [*content]}], "max_tokens": 4}
+    return daemon.post({"temperature": 0, **body, **fields}, "/v1/chat/completions")
+
+
+def usage(answer: httpx.Response) -> tuple[int, int]:
+    """Tokens of the prompt, and those of them that were known."""
+    assert answer.status_code == 200, answer.text
+    told = answer.json()["usage"]
+    return told["prompt_tokens"], told["prompt_tokens_details"]["cached_tokens"]
+
+
+def test_an_image_is_read_once(daemon: Any) -> None:
+    text, _ = usage(ask(daemon, LOOK))
+    first, _ = usage(ask(daemon, part(picture(1)), LOOK))
+    assert first > text + 4
+    again, known = usage(ask(daemon, part(picture(1)), {"type": "text", "text": "Why?"}))
+    assert known > again - 20
+    _, known = usage(ask(daemon, part(picture(2)), {"type": "text", "text": "Why?"}))
+    assert known < again - 20
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_formats_through_the_sdk(daemon: Any, format: str) -> None:
+    message = {"role": "user", "content": [part(picture(3, format)), LOOK]}
+    answer = daemon.sdk().chat.completions.create(model=SEES, messages=[message], max_tokens=4)
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 4
+
+
+def test_broken_images_cost_their_requests_alone(daemon: Any) -> None:
+    engine = daemon.engine()["pid"]
+    whole = picture(4)
+    for content in (
+        b"",
+        b"GIF89a",
+        whole[:200],
+        whole[:-20] + bytes(20),
+        whole.replace(b"IDAT", b"IDOT"),
+    ):
+        answer = ask(daemon, LOOK, part(content))
+        assert answer.status_code == 400, answer.text
+        error = answer.json()["error"]
+        assert error["param"] == "messages[0].content[1]"
+        assert error["code"] == "invalid_image"
+    answer = ask(daemon, LOOK, {"type": "image_url", "image_url": {"url": "http://127.0.0.1/x"}})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages[0].content[1]")
+    usage(ask(daemon, part(whole), LOOK))
+    assert daemon.engine()["pid"] == engine
+
+
+def test_files_of_the_folder(daemon: Any, pictures: Path) -> None:
+    (pictures / "one.png").write_bytes(picture(5))
+    image = {"type": "image_url", "image_url": {"url": f"file://{pictures}/one.png"}}
+    prompt, _ = usage(ask(daemon, part(picture(5)), LOOK))
+    assert usage(ask(daemon, image, LOOK)) == (prompt, prompt - 1)
+    image["image_url"] = {"url": "file:///etc/hostname"}
+    assert ask(daemon, image, LOOK).status_code == 400
+
+
+def test_who_sees_answers(daemon: Any) -> None:
+    blind = ask(daemon, part(picture(6)), LOOK, model=BLIND)
+    assert blind.status_code == 400
+    assert blind.json()["error"]["code"] == "unsupported_content"
+    answer = ask(daemon, part(picture(6)), LOOK, model="auto")
+    usage(answer)
+    assert answer.json()["model"] == SEES
+
+
+def test_an_answer_about_an_image_survives_its_engine(daemon: Any, tools: Any) -> None:
+    content = [part(picture(7)), LOOK]
+    body = {
+        "messages": [{"role": "user", "content": content}],
+        "seed": 5,
+        "temperature": 1.0,
+        "ignore_eos": True,
+        "max_tokens": 600,
+    }
+    whole = daemon.post(body, "/v1/chat/completions").json()["choices"][0]["message"]["content"]
+    said = ""
+    with daemon.stream("/v1/chat/completions", **body) as events:
+        for piece in tools.texts(events):
+            said += piece or ""
+            if len(said) > MEANWHILE:
+                daemon.kill_engine(signal.SIGKILL)
+                break
+        said += "".join(piece or "" for piece in tools.texts(events))
+    assert said == whole
+
+
+def test_the_front_loads_no_pillow(daemon: Any) -> None:
+    usage(ask(daemon, part(picture(8)), LOOK))
+    maps = Path(f"/proc/{daemon.process.pid}/maps").read_text()
+    assert "/libc" in maps
+    assert "/PIL/" not in maps
+    assert "libmtmd" not in maps
