@@ -121,6 +121,26 @@ class InfillMarks(NamedTuple):
     gap: int
 
 
+class Marks(Protocol):
+    """Where the sequences of a model can be cut that do not keep all of what they have read.
+
+    Attention in a sliding window forgets what left the window, and a recurrent layer has one state
+    of all tokens. Such a sequence goes back to where it was marked.
+    """
+
+    def reach(self, seq: int, length: int) -> int:
+        """Return how many of the first `length` tokens of `seq` it can keep."""
+        ...
+
+    def put(self, seq: int, *, passing: bool = False) -> None:
+        """Have `seq` able to go back to what it holds.
+
+        Marks of little use make room for it. The next mark of the sequence takes the place of a
+        `passing` one.
+        """
+        ...
+
+
 class Backend(PromptVocabulary, BaseBackend, Protocol):
     """A loaded model with `sequences` independent key-value (KV) sequences.
 
@@ -135,6 +155,11 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
     longest_piece: int  # most bytes that one token can stand for
     infill: InfillMarks | None  # None: the model was not made to fill gaps in a text
     batch: Batch  # the one batch that `forward` runs
+
+    @property
+    def marks(self) -> Marks | None:
+        """Where sequences can be cut; None: a sequence can keep any of its beginnings."""
+        ...
 
     def ends(self, token: int) -> bool:
         """Return whether `token` ends an answer."""
@@ -151,7 +176,7 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
     def rewind(self, seq: int, length: int) -> bool:
         """Keep only the first `length` tokens of `seq`.
 
-        False when the model cannot (recurrent state): the sequence is then empty.
+        False when the model cannot, which `marks` tell before: the sequence is then empty.
         """
         ...
 

@@ -77,6 +77,28 @@ def toy_logits(
     return logits
 
 
+class FakeMarks:
+    """Marks of sequences of a recurrent model: the lengths, and whether they are passing."""
+
+    def __init__(self, held: list[list[int]]) -> None:
+        self.lengths: list[dict[int, bool]] = [{} for _ in held]
+        self._held = held
+
+    def reach(self, seq: int, length: int) -> int:
+        held = len(self._held[seq])
+        return max(at for at in (*self.lengths[seq], 0, held) if at <= length)
+
+    def put(self, seq: int, *, passing: bool = False) -> None:
+        lasting = [at for at, passes in self.lengths[seq].items() if not passes]
+        self.lengths[seq] = dict.fromkeys(lasting, False)
+        self.lengths[seq].setdefault(len(self._held[seq]), passing)
+
+    def forget(self, seq: int) -> None:
+        """Forget the marks behind what the sequence holds."""
+        held = len(self._held[seq])
+        self.lengths[seq] = {at: passes for at, passes in self.lengths[seq].items() if at <= held}
+
+
 class FakeBackend:
     """The toy model as a Backend; every sequence remembers the tokens that it was fed."""
 
@@ -103,6 +125,7 @@ class FakeBackend:
         self.batch = Batch(batch)
         self.recurrent = recurrent
         self.held: list[list[int]] = [[] for _ in range(sequences)]
+        self.marks = FakeMarks(self.held) if recurrent else None
         self.passes: list[list[tuple[int, int]]] = []  # (sequence, tokens) by pass
         self.copies = self.restores = 0
         self.refuses = False  # what was saved
@@ -166,14 +189,18 @@ class FakeBackend:
     def rewind(self, seq: int, length: int) -> bool:
         assert not self.closed
         assert 0 <= length <= len(self.held[seq])
-        kept = not self.recurrent or length in (0, len(self.held[seq]))
+        kept = self.marks is None or self.marks.reach(seq, length) == length
         del self.held[seq][length if kept else 0 :]
+        if self.marks is not None:
+            self.marks.forget(seq)
         return kept
 
     def copy(self, source: int, target: int, length: int) -> bool:
         assert source != target
         self.copies += 1
         self.held[target] = list(self.held[source])
+        if self.marks is not None:
+            self.marks.lengths[target] = dict(self.marks.lengths[source])
         return self.rewind(target, length)
 
     def saved_bytes(self, seq: int) -> int:
@@ -183,7 +210,7 @@ class FakeBackend:
         return bytes(self.held[seq])
 
     def restore(self, seq: int, data: bytes | bytearray) -> None:
-        self.held[seq] = []
+        self.rewind(seq, 0)
         if self.refuses:
             raise EngineError("what was saved is not of this model")
         self.restores += 1

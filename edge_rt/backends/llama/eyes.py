@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from edge_rt.backends.base import Marks
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.llama.model import SILENT, Complaints, capture
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
@@ -37,6 +38,28 @@ class _Part(NamedTuple):
     text: list[int]
     tokens: int = 0
     positions: int = 0  # that these take; fewer where positions have several axes
+
+
+class _SeeingMarks:
+    """Marks of a model whose images may take fewer positions, which `marks` count, than tokens."""
+
+    def __init__(self, marks: Marks, skips: Callable[[int], Sequence[tuple[int, int]]]) -> None:
+        """`skips` are those of a sequence of the backend."""
+        self._marks, self._skips = marks, skips
+
+    def reach(self, seq: int, length: int) -> int:
+        skips = self._skips(seq)
+        position = length - sum(spared for end, spared in skips if end <= length)
+        tokens = reached = self._marks.reach(seq, position)
+        before = 0
+        for end, spared in skips:
+            before += spared
+            if reached >= end - before:
+                tokens = reached + before
+        return tokens
+
+    def put(self, seq: int, *, passing: bool = False) -> None:
+        self._marks.put(seq, passing=passing)
 
 
 class SeeingBackend(LlamaBackend):
@@ -64,6 +87,12 @@ class SeeingBackend(LlamaBackend):
         except (ModelFileError, RequestError) as error:
             self.close()
             raise ModelFileError(f"{projector.name}: {error}") from error
+
+    @property
+    @override
+    def marks(self) -> Marks | None:
+        marks = super().marks
+        return None if marks is None else _SeeingMarks(marks, lambda seq: self._skips[seq])
 
     def image_tokens(self, reference: ImageReference) -> list[int]:
         """Return the tokens of an image, with the control tokens that the model has around it."""

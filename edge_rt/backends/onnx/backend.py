@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Batch, InfillMarks
+from edge_rt.backends.base import Batch, InfillMarks, Marks
 from edge_rt.backends.onnx.kv import KvCache, KvShape
 from edge_rt.backends.onnx.session import Growth, OnnxSession, bind
 from edge_rt.backends.onnx.vocabulary import OnnxCard, OnnxVocabulary, read_card
@@ -63,6 +63,7 @@ class OnnxBackend(OnnxVocabulary):
         self.sequences = sequences
         self.outputs = max(outputs, sequences)
         self.infill: InfillMarks | None = None  # neither cards nor tokenizers name such tokens
+        self.marks: Marks | None = None
         self.batch = Batch(batch)
         self._threads = threads
         shape = KvShape(card.layers, sequences, card.kv_heads, self.context, card.head_dim)

@@ -14,7 +14,7 @@ from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache
-from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
+from edge_rt.engine.kv.sequences import MARK_EVERY, WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class ModelSequence:
         self._sought = False  # whether it was looked for on the disk
         self._fetch: Fetch | None = None
         self._shared: int | None = None  # tokens of the prompt that are to be kept on the disk
+        self._stops: set[int] = set()  # tokens of the prompt after which it is to be marked
         self._late = False  # its constraint was not ready when it had read
         self._want = 1  # logits that the next reading is for
         self._row = 0  # of the first of them
@@ -101,18 +102,24 @@ class ModelSequence:
         if request.pin:
             self.home.pool.pin(self.kv, self.prompt)
         self._shared = prefixes.shared(request, self.prompt)
+        self._stops = self.home.pool.stops(self.prompt, self.cached)
         self.sampler.prepare()
         self.keep()
 
     def keep(self) -> None:
-        """Save the KV sequence to the disk when it holds just the shared part of the prompt."""
-        if self._shared is None or self.kv is None:
+        """Save the KV sequence to the disk when it holds just the shared part of the prompt.
+
+        Mark it where it can go back to nothing else.
+        """
+        if self.kv is None:
             return
         held = len(self.kv.tokens)
-        if held == self._shared:
-            self.home.prefixes.save(self.kv)
-        if held >= self._shared:
+        if self._shared is not None and held >= self._shared:
+            if held == self._shared:
+                self.home.prefixes.save(self.kv)
             self._shared = None
+        if held in self._stops or self.kv.marked + MARK_EVERY <= held <= len(self.text):
+            self.home.pool.mark(self.kv)
 
     def suspend(self) -> None:
         """Give the KV sequence to another answer; the text is read again, and then goes on."""
@@ -152,8 +159,8 @@ class ModelSequence:
         Logits that are wanted together come of one pass; a draft that wants too many is cut.
         """
         held = len(self.held.tokens)
-        if self._shared is not None:
-            room = min(room, self._shared - held)
+        stops = self._stops if self._shared is None else {*self._stops, self._shared}
+        room = min([room, *(stop - held for stop in stops if stop > held)])
         if self._images:
             ahead = self.text[held : held + room]
             room = next((i for i, token in enumerate(ahead) if token < 0), room)
@@ -171,6 +178,8 @@ class ModelSequence:
         """Put the next `count` tokens into the batch; return whether all are read then."""
         kv, batch = self.held, self.backend.batch
         anchor, last = len(kv.tokens), count == self.unread
+        if anchor <= len(self.text) < anchor + count:  # a draft, which may have to be forgotten
+            self.home.pool.mark(kv, passing=True)
         tokens = self._from(anchor, count)
         end = batch.add(kv.id, anchor, tokens, want=self._want if last else 0)
         kv.tokens += tokens

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 
-from edge_rt.backends.base import Backend
+from edge_rt.backends.base import Backend, Marks
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 
 WORTH_COPYING = 16  # tokens: reading fewer anew costs less than copying a sequence
+MARK_EVERY = 512  # tokens at most are read again where a text parts from what a sequence holds
+LAST_TOKENS = 8  # of a prompt, that begin the answer
 
 
 @dataclass(eq=False)
@@ -23,6 +25,7 @@ class KvSequence:
     client: str | None = None  # who asked last; None: it is kept for nobody
     reused: int = 0  # tokens that it held when it was lent last
     pinned: int = 0  # tokens of its beginning that make room for others last
+    marked: int = 0  # tokens that it held when it was marked last
 
 
 def _worth(sequence: KvSequence) -> int:
@@ -41,9 +44,14 @@ class SequencePool:
         self._backend = backend
         self._all = [KvSequence(i) for i in range(backend.sequences)]
         self._tick = 0
-        self.cuts = True  # whether the model can copy or keep a beginning, as far as is known
+        self.marks: Marks | None = backend.marks
         self.leaves: Callable[[KvSequence, int], None] = lambda sequence, kept: None  # hears of one
         # that is about to hold no more than so many of its tokens, to make room
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a sequence can keep any of its beginnings."""
+        return self.marks is None
 
     @property
     def free(self) -> int:
@@ -115,11 +123,28 @@ class SequencePool:
         for other in pinned[: max(0, len(pinned) + 1 - most)]:
             other.pinned = 0
 
+    def stops(self, prompt: Tokens[int], held: int) -> set[int]:
+        """Return after how many tokens of a prompt to mark a sequence that holds `held` of it.
+
+        Prompts that part from others there may come again, and the next prompt of the conversation
+        goes on shortly before the end: templates write the beginning of an answer otherwise then.
+        """
+        if self.marks is None:
+            return set()
+        common = max(common_prefix(sequence.tokens, prompt) for sequence in self._all)
+        return {at for at in (common, len(prompt) - LAST_TOKENS) if at >= held + WORTH_COPYING}
+
+    def mark(self, sequence: KvSequence, *, passing: bool = False) -> None:
+        """Have a sequence able to go back to what it holds; see Marks."""
+        if self.marks is not None:
+            self.marks.put(sequence.id, passing=passing)
+            sequence.marked = sequence.marked if passing else len(sequence.tokens)
+
     def refill(self, sequence: KvSequence, prompt: Tokens[int]) -> None:
         """Copy into a taken sequence what others hold of `prompt` by now."""
         donor, length = self._donor(prompt)
         gained = length - len(sequence.tokens)
-        if donor is not None and gained >= WORTH_COPYING and self.cuts:
+        if donor is not None and gained >= WORTH_COPYING:
             self._copy(donor, sequence, length)
 
     def release(self, sequence: KvSequence, *, keep: bool = True) -> None:
@@ -131,12 +156,12 @@ class SequencePool:
         sequence.used = self._tick
 
     def rewind(self, sequence: KvSequence, length: int) -> None:
-        """Have a sequence hold its first `length` tokens; none where the model cannot go back."""
-        kept = self._backend.rewind(sequence.id, length)
-        self.cuts = self.cuts and kept
-        length = length if kept else 0
+        """Have a sequence hold its first `length` tokens, or as many of them as it can keep."""
+        length = self._reach(sequence, length)
+        length = length if self._backend.rewind(sequence.id, length) else 0
         del sequence.tokens[length:]
         sequence.pinned = min(sequence.pinned, length)
+        sequence.marked = min(sequence.marked, length)
 
     def drop_all(self) -> None:
         """Empty every sequence; what they hold can no longer be trusted."""
@@ -147,6 +172,7 @@ class SequencePool:
         best, length = None, 0
         for sequence in self._all:
             shared = min(common_prefix(sequence.tokens, prompt), len(prompt) - 1)
+            shared = self._reach(sequence, shared)
             if shared > length or (shared == length and best is not None and best.busy):
                 best, length = sequence, shared
         return (best, length) if length > 0 else (None, 0)
@@ -179,4 +205,7 @@ class SequencePool:
     def _copy(self, donor: KvSequence, target: KvSequence, length: int) -> None:
         copied = self._backend.copy(donor.id, target.id, length)
         target.tokens = donor.tokens[:length] if copied else []
-        self.cuts = self.cuts and copied
+        target.marked = min(donor.marked, len(target.tokens))
+
+    def _reach(self, sequence: KvSequence, length: int) -> int:
+        return length if self.marks is None else self.marks.reach(sequence.id, length)

@@ -372,7 +372,6 @@ def test_it_is_no_conversation_that_was_gone_on_with(board: Board) -> None:
 def test_a_model_that_cannot_go_back_needs_it_as_it_is(board: Board, whole: list[int]) -> None:
     told = board.killed(recurrent=True)
     board.start(recurrent=True)
-    board.front.scheduler.pool.cuts = False
     assert board.rest(told[:-20]) == whole
     assert board.front.backend.restores == 0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
+from edge_rt.engine.kv.sequences import LAST_TOKENS, WORTH_COPYING, KvSequence, SequencePool
 
 A = list(range(2, 30))
 B = list(range(30, 1, -1))
@@ -113,6 +113,35 @@ def test_a_model_that_cannot_go_back_starts_anew(toy: Callable) -> None:
     pool.release(first)
     branch = pool.take([*A[:20], 1])
     assert branch.tokens == backend.held[branch.id] == []
+
+
+def test_a_model_that_cannot_go_back_goes_to_its_marks(toy: Callable) -> None:
+    backend = toy(sequences=2, recurrent=True)
+    pool = SequencePool(backend)
+    first = read(pool, backend, A[:20], release=False)
+    pool.mark(first)
+    first.tokens += A[20:]
+    backend.held[first.id] += A[20:]
+    pool.release(first)
+    assert pool.reusable([*A[:24], 1]) == 20
+    branch = pool.take([*A[:24], 1])
+    assert branch is not first  # which loses nothing
+    assert branch.tokens == backend.held[branch.id] == A[:20]
+    pool.rewind(first, 25)
+    assert first.tokens == backend.held[first.id] == A[:20]
+    pool.rewind(first, 19)
+    assert first.tokens == backend.held[first.id] == []
+
+
+def test_where_a_prompt_is_marked(toy: Callable) -> None:
+    backend = toy(sequences=2, recurrent=True)
+    pool = SequencePool(backend)
+    prompt = [*A, *B, *A]
+    assert pool.stops(prompt, 0) == {len(prompt) - LAST_TOKENS}
+    read(pool, backend, [*A, 5, 5])
+    assert pool.stops(prompt, 0) == {len(A), len(prompt) - LAST_TOKENS}
+    assert pool.stops(prompt, len(prompt) - 9) == set()  # soon read again
+    assert SequencePool(toy()).stops(prompt, 0) == set()
 
 
 def test_after_dropping_nothing_is_reused(pool: SequencePool, backend) -> None:

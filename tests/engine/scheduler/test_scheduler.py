@@ -12,6 +12,7 @@ import pytest
 from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import EngineError
 from edge_rt.core.events import Finished, Started
+from edge_rt.engine.kv.sequences import LAST_TOKENS
 from edge_rt.engine.protocol import BROKEN, Failed, StepOutput
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
@@ -288,14 +289,30 @@ def test_more_answers_than_sequences(toy: Callable, new_front: Callable) -> None
     assert len({tuple(tokens) for tokens in heard.tokens.values()}) > 1
 
 
-def test_a_recurrent_model_reads_all_of_a_prompt_that_branches_off(
+def test_a_recurrent_model_reads_a_prompt_from_where_it_parts_from_others(
+    toy: Callable, new_front: Callable, reference: Callable, new_request: Callable
+) -> None:
+    front, read = new_front(toy(recurrent=True)), 0
+    for id, tail in enumerate([5, 6, 7]):
+        prompt = [*SYSTEM, *[tail] * 20]
+        front.submit(id, prompt)
+        front.settle()
+        assert front.heard[id].outcome() == reference(new_request(id, prompt), 0)
+        read, before = front.backend.fed, read
+    assert read - before == 20 + 7  # marked by the second, and the answer
+
+
+def test_a_recurrent_model_reads_only_what_is_new_where_an_answer_is_told_otherwise(
     toy: Callable, new_front: Callable, reference: Callable, new_request: Callable
 ) -> None:
     front = new_front(toy(recurrent=True))
-    for id, tail in enumerate([5, 6]):
-        front.submit(id, [*SYSTEM, tail])
-        front.settle()
-        assert front.heard[id].outcome() == reference(new_request(id, [*SYSTEM, tail]), 0)
+    front.submit(1, SYSTEM)
+    front.settle()
+    read, turn = front.backend.fed, [*SYSTEM[:-3], 9, 8, 9, 8]
+    front.submit(2, turn)
+    front.settle()
+    assert front.heard[2].outcome() == reference(new_request(2, turn), 0)
+    assert front.backend.fed - read == LAST_TOKENS - 3 + 4 + 7
 
 
 # --- ends
