@@ -10,6 +10,8 @@ from edge_rt.models.record import ModelRecord
 KV_NUMBER_BYTES = {"q4_0": 0.5625, "q8_0": 1.0625, "q8_0/f16": 1.53125, "f16": 2.0, "f32": 4.0}
 """Bytes of a number in the KV, keys and values together, by the type of both."""
 
+MARKS = 2  # of a sequence, on average; see LlamaMarks
+_CELLS = 256
 _BLOCK = 32  # numbers of a head, of which those types take whole blocks
 _IN_BLOCKS = {"q4_0": "kv", "q8_0": "kv", "q8_0/f16": "k"}  # what of keys and values is in blocks
 
@@ -31,9 +33,27 @@ def context_of(entry: ModelRecord, engine: Engine) -> int:
 
 
 def kv_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
-    """Return the bytes of the keys and values of all sequences."""
-    cells = context_of(entry, engine) * engine.sequences
-    return int(cells * entry.summary.kv_per_token * KV_NUMBER_BYTES[load.kv_type])
+    """Return the bytes of what all sequences hold: keys, values, recurrent states."""
+    summary, context = entry.summary, _cells(context_of(entry, engine))
+    window = min(context, _cells(summary.window + engine.batch))
+    whole = summary.kv_per_token - summary.window_per_token
+    numbers = context * whole + window * summary.window_per_token
+    held = numbers * KV_NUMBER_BYTES[load.kv_type] + summary.state_bytes
+    return int(held * engine.sequences)
+
+
+def mark_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
+    """Return the bytes of the marks to which sequences go back that do not keep all of a text."""
+    summary, context = entry.summary, context_of(entry, engine)
+    slides = 0 < summary.window < context - engine.batch
+    numbers = summary.window * summary.window_per_token if slides else 0
+    mark = numbers * KV_NUMBER_BYTES[load.kv_type] + summary.state_bytes
+    return int(mark * MARKS * engine.sequences)
+
+
+def _cells(tokens: int) -> int:
+    """Return the cells for so many tokens, of which llama.cpp makes whole blocks."""
+    return -(-tokens // _CELLS) * _CELLS
 
 
 def _usual(engine: Engine) -> tuple[str, ...]:

@@ -75,8 +75,9 @@ class Identities:
         return (*files, entry.summary, self._builds[backend], __version__)
 
     def _repeats(self, entry: ModelRecord) -> bool:
-        exact = set(load_configs(entry, self._engine)) == {_EXACT}
-        return exact and entry.summary.quantisation in _ONE_KERNEL
+        exact, summary = set(load_configs(entry, self._engine)) == {_EXACT}, entry.summary
+        plain = not (summary.window or summary.state_bytes)
+        return exact and plain and summary.quantisation in _ONE_KERNEL
 
 
 def _is_timed(entry: ModelRecord) -> bool:

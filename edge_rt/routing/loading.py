@@ -15,13 +15,17 @@ from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident, in_mb
 from edge_rt.engine.protocol import ModelOrigin, ModelSpec
-from edge_rt.models.loading import context_of, kv_bytes, load_configs, resident_name
+from edge_rt.models.loading import context_of, kv_bytes, load_configs, mark_bytes, resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.memory_pressure import cpq, feasible
 
-FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
+FIXED_BYTES = 8 << 20  # llama.cpp's own buffers, whatever the model
+ONNX_BYTES = 64 << 20  # and those of others
+TOKEN_BYTES = 512  # of a token of llama.cpp's vocabulary, with its merges
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
+QUERIES = 2  # and of the width of all heads, in llama.cpp
+STATES = 8  # and of that of recurrent layers
 DRAFT_ROWS = 16  # tokens of drafts that one pass may read, over all sequences
 _ON_GPU = ("cuda", "tensorrt")  # how the names of onnxruntime's providers begin
 UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
@@ -59,7 +63,8 @@ def wanted(
         gpu_share=_gpu_share(entry, load),
         projector=None if entry.projector is None else str(entry.projector),
     )
-    need = _weight_bytes(entry) + kv_bytes(entry, engine, load) + _working_bytes(entry, spec)
+    held = kv_bytes(entry, engine, load) + mark_bytes(entry, engine, load)
+    need = _weight_bytes(entry) + held + _working_bytes(entry, spec)
     # Onnxruntime packs weights anew, and of a model that sees, the projector is copied.
     mapped = _main_bytes(entry) if entry.backend == "llama.cpp" else 0
     return LoadRequest(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, load))
@@ -98,16 +103,14 @@ def _gpu_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
 
 
 def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:
-    logits = max(spec.sequences, spec.outputs) * entry.summary.vocab * 4
-    activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
-    return logits + activations + entry.summary.look_bytes + _scores(entry, spec) + FIXED_BYTES
-
-
-def _scores(entry: ModelRecord, spec: ModelSpec) -> int:
-    """Return how much a pass attends to what: llama.cpp never holds all of it, onnxruntime does."""
-    if entry.backend == "llama.cpp":
-        return 0
-    return spec.batch * entry.summary.heads * spec.context * 4
+    summary, of_all = entry.summary, spec.batch * spec.context
+    logits = max(spec.sequences, spec.outputs) * summary.vocab * 4
+    activations = spec.batch * summary.embedding * 4 * ACTIVATIONS + summary.look_bytes
+    if entry.backend != "llama.cpp":  # onnxruntime holds how much all attends to what
+        return logits + activations + of_all * summary.heads * 4 + ONNX_BYTES
+    queries, states = summary.heads * summary.head_dim_k * QUERIES, summary.state_width * STATES
+    more = spec.batch * (queries + states) * 4 + of_all * 2  # llama.cpp holds only whether it may
+    return logits + activations + more + summary.vocab * TOKEN_BYTES + FIXED_BYTES
 
 
 class Room:

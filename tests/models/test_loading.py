@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.backends.llama import memory
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.models.loading import kv_bytes, load_configs
+from edge_rt.models.loading import MARKS, kv_bytes, load_configs, mark_bytes
 from edge_rt.routing.loading import load_config_of, wanted
 
 PATH = Path("/models/tiny.gguf")
@@ -70,6 +71,28 @@ def test_onnxruntime_has_one_way(wide: Any) -> None:
     assert load_configs(onnx, engine) == [LoadConfig(0, "f32")]
     assert wanted(onnx, PATH, engine).spec.kv_type == "f32"
     assert kv_bytes(onnx, engine, LoadConfig(0, "f32")) == 2048 * 4 * 512 * 4
+
+
+def test_a_window_is_all_that_its_layers_keep(wide: Any) -> None:
+    slides = changed(wide.summary, context_train=8192, window_per_token=384, window=1024)
+    entry, load = replace(wide, summary=slides), LoadConfig(0, "f16")
+    engine = Engine(context=8192, sequences=2, batch=500)
+    window = 6 * 256  # whole blocks of cells for the window and what a pass reads
+    assert kv_bytes(entry, engine, load) == 2 * (8192 * 128 + window * 384) * 2
+    assert mark_bytes(entry, engine, load) == 2 * MARKS * 1024 * 384 * 2
+    assert MARKS == memory.MARKS  # which the front cannot import
+    short = changed(engine, context=1280)
+    assert kv_bytes(entry, short, load) == 2 * 1280 * 512 * 2
+    assert mark_bytes(entry, short, load) == 0  # all of it is kept
+
+
+def test_a_recurrent_state_does_not_grow_with_the_context(wide: Any) -> None:
+    summary = changed(wide.summary, kv_per_token=0, state_bytes=5000)
+    entry, load = replace(wide, summary=summary), LoadConfig(0, "f16")
+    for context in (512, 2048):
+        engine = Engine(context=context, sequences=3)
+        assert kv_bytes(entry, engine, load) == 3 * 5000
+        assert mark_bytes(entry, engine, load) == 3 * MARKS * 5000
 
 
 def test_models_that_keep_nothing_have_no_types_to_choose_from(wide: Any) -> None:

@@ -116,6 +116,8 @@ def test_a_partner_that_is_named(kit: Any) -> None:
     [
         ({}, {"head_dim_k": 64}, True),
         ({}, {"head_dim_k": 64, "quantisation": "Q4_K_M"}, False),
+        ({}, {"head_dim_k": 64, "window": 512}, False),
+        ({}, {"head_dim_k": 64, "state_bytes": 4096}, False),
         ({}, {"head_dim_k": 48}, False),  # its keys fit no blocks
         ({"gpu_layers": 9}, {"head_dim_k": 64}, False),
         ({"flash_attention": False}, {"head_dim_k": 64}, False),

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge_rt.config.schema import Engine
-from edge_rt.routing.loading import DRAFT_ROWS, wanted
+from edge_rt.routing.loading import DRAFT_ROWS, TOKEN_BYTES, wanted
 
 PATH = Path("/models/tiny.gguf")
 
@@ -64,8 +64,9 @@ def test_a_model_of_onnxruntime_maps_nothing_and_holds_its_scores(kit: Any) -> N
     onnx = replace(kit.entry, backend="onnx", providers=("xnnpack", "cpu"))
     found, other = wanted(onnx, PATH, engine), wanted(kit.entry, PATH, engine)
     assert (found.mapped_bytes, other.mapped_bytes) == (0, kit.entry.size)
+    longer = wanted(onnx, PATH, msgspec.structs.replace(engine, context=1024))
     scores, numbers = 128 * kit.entry.summary.heads * 512, 512 * 2 * 128
-    assert found.need_bytes - other.need_bytes == scores * 4 + numbers * (4 - 2)  # not f16 but f32
+    assert longer.need_bytes - found.need_bytes == scores * 4 + numbers * 4
     assert (found.spec.backend, found.spec.providers) == ("onnx", ("xnnpack", "cpu"))
     assert other.spec.providers == ()
 
@@ -78,7 +79,8 @@ def test_drafts_can_be_read_and_their_logits_are_counted(kit: Any) -> None:
         assert found.spec.outputs == 2 + DRAFT_ROWS
         wordy = replace(entry, summary=msgspec.structs.replace(entry.summary, vocab=1600))
         more = wanted(wordy, PATH, engine).need_bytes - found.need_bytes
-        assert more == 1000 * (2 + DRAFT_ROWS) * 4
+        vocabulary = TOKEN_BYTES if backend == "llama.cpp" else 0
+        assert more == 1000 * ((2 + DRAFT_ROWS) * 4 + vocabulary)
     summary = msgspec.structs.replace(kit.entry.summary, kind="embedding", pooling="cls")
     assert wanted(replace(kit.entry, summary=summary), PATH, engine).spec.outputs == 0
 

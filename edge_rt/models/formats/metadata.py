@@ -27,7 +27,7 @@ _NUMBERS = {
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
-_WHOLE = (0, 1, 2, 3, 4, 5, 10, 11)  # of them, the integers
+_WHOLE = (0, 1, 2, 3, 4, 5, _BOOL, 10, 11)  # of them, the integers, and what is true or not
 _TOKENS = "tokenizer.ggml.tokens"
 _TYPES = "tokenizer.ggml.token_type"
 COLOURS = ("clip.vision.image_mean", "clip.vision.image_std")

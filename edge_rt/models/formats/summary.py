@@ -12,6 +12,7 @@ import msgspec
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import Sha256
 from edge_rt.models.formats.gguf import FILE_TYPES, Header, read_header, read_projector
+from edge_rt.models.formats.kept import what_is_kept
 
 # Far above any real model, and small enough that products of them fit 64 bits.
 MAX_LAYERS = 512  # llama.cpp ends its process for more
@@ -71,6 +72,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     head_dim_k: int = 0
     head_dim_v: int = 0
     kv_per_token: int = 0  # numbers that one token leaves in the KV, all layers together
+    window_per_token: int = 0  # of these, those that go once it is `window` tokens behind
+    window: int = 0
+    state_bytes: int = 0  # of the recurrent states of a sequence
+    state_width: int = 0
     vocab: int = 0
     chat_template: str | None = None
     bos_token: str | None = None
@@ -139,6 +144,7 @@ def summarise(header: Header) -> Summary:
     key = facts.integer(f"{attention}.key_length", 0, MAX_WIDTH, usual)
     value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
     facts.require_rope(architecture, key)
+    keeps = what_is_kept(architecture, header.values, facts.size, kv_heads, embedding, key + value)
     pooling = facts.integer(f"{architecture}.pooling_type", -1, MAX_POOLING, 0)
     kind = "embedding" if architecture in _ENCODERS or pooling > 0 else "language"
     return Summary(
@@ -159,7 +165,11 @@ def summarise(header: Header) -> Summary:
         kv_heads=max(kv_heads),
         head_dim_k=key,
         head_dim_v=value,
-        kv_per_token=sum(kv_heads) * (key + value),
+        kv_per_token=keeps.kv_per_token,
+        window_per_token=keeps.window_per_token,
+        window=keeps.window,
+        state_bytes=keeps.state_bytes,
+        state_width=keeps.state_width,
         vocab=header.vocab,
         chat_template=facts.text("tokenizer.chat_template"),
         bos_token=header.bos_token,
@@ -240,6 +250,9 @@ class _Facts:
         if value is None:
             raise self.fault(f"the key {key!r:.80} is missing")
         return self._bounded(key, value, low, high)
+
+    def size(self, key: str) -> int:
+        return self.integer(key, 0, MAX_WIDTH, 0)
 
     def by_layer(self, key: str, layers: int, default: list[int] | None) -> list[int]:
         """Return a number by layer; files state one for all layers or a list."""
