@@ -10,7 +10,7 @@ from edge_rt.models.record import ModelRecord
 KV_NUMBER_BYTES = {"q4_0": 0.5625, "q8_0": 1.0625, "q8_0/f16": 1.53125, "f16": 2.0, "f32": 4.0}
 """Bytes of a number in the KV, keys and values together, by the type of both."""
 
-MARKS = 2  # of a sequence, on average; see LlamaMarks
+MARKS, MARKS_BYTES, LEAST_MARKS = 2, 256 << 20, 2  # see LlamaMarks
 _CELLS = 256
 _BLOCK = 32  # numbers of a head, of which those types take whole blocks
 _IN_BLOCKS = {"q4_0": "kv", "q8_0": "kv", "q8_0/f16": "k"}  # what of keys and values is in blocks
@@ -47,8 +47,9 @@ def mark_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
     summary, context = entry.summary, context_of(entry, engine)
     slides = 0 < summary.window < context - engine.batch
     numbers = summary.window * summary.window_per_token if slides else 0
-    mark = numbers * KV_NUMBER_BYTES[load.kv_type] + summary.state_bytes
-    return int(mark * MARKS * engine.sequences)
+    mark = int(numbers * KV_NUMBER_BYTES[load.kv_type] + summary.state_bytes)
+    most = max(LEAST_MARKS, MARKS_BYTES // max(1, mark))
+    return mark * min(most, MARKS * engine.sequences)
 
 
 def _cells(tokens: int) -> int:

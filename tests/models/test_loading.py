@@ -12,7 +12,14 @@ from msgspec.structs import replace as changed
 from edge_rt.backends.llama import memory
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.models.loading import MARKS, kv_bytes, load_configs, mark_bytes
+from edge_rt.models.loading import (
+    LEAST_MARKS,
+    MARKS,
+    MARKS_BYTES,
+    kv_bytes,
+    load_configs,
+    mark_bytes,
+)
 from edge_rt.routing.loading import load_config_of, wanted
 
 PATH = Path("/models/tiny.gguf")
@@ -80,10 +87,18 @@ def test_a_window_is_all_that_its_layers_keep(wide: Any) -> None:
     window = 6 * 256  # whole blocks of cells for the window and what a pass reads
     assert kv_bytes(entry, engine, load) == 2 * (8192 * 128 + window * 384) * 2
     assert mark_bytes(entry, engine, load) == 2 * MARKS * 1024 * 384 * 2
-    assert MARKS == memory.MARKS  # which the front cannot import
     short = changed(engine, context=1280)
     assert kv_bytes(entry, short, load) == 2 * 1280 * 512 * 2
     assert mark_bytes(entry, short, load) == 0  # all of it is kept
+
+
+def test_marks_are_few_where_they_are_large(wide: Any) -> None:
+    engine, load = Engine(sequences=4), LoadConfig(0, "f16")
+    ours = MARKS, MARKS_BYTES, LEAST_MARKS
+    assert ours == (memory.MARKS, memory.MARKS_BYTES, memory.LEAST)  # which we cannot import
+    for size, count in ((1000, 8), (100 << 20, 2), (64 << 20, 4), (1 << 30, 2)):
+        entry = replace(wide, summary=changed(wide.summary, state_bytes=size))
+        assert mark_bytes(entry, engine, load) == count * size
 
 
 def test_a_recurrent_state_does_not_grow_with_the_context(wide: Any) -> None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,8 @@ from edge_rt.backends.base import Batch, Marks
 from edge_rt.backends.llama.model import LlamaContext, NativeBatch, capture
 from edge_rt.core.errors import EngineError
 
-MARKS = 2  # of a sequence, on average
+MARKS, MARKS_BYTES = 2, 256 << 20  # of a sequence, on average, and of all together
+LEAST = 2  # marks, however large
 _PARTIAL = lib.llama_state_seq_flags(lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY)  # windows, states
 
 
@@ -29,6 +31,7 @@ class _Mark:
     length: int  # tokens that the sequence held
     data: bytearray
     passing: bool
+    number: int  # later ones have larger ones
 
 
 class LlamaMarks:
@@ -43,6 +46,7 @@ class LlamaMarks:
         self._memory: Any = lib.llama_get_memory(context)
         self._window = window
         self._marks: list[list[_Mark]] = [[] for _ in range(sequences)]
+        self._numbers = itertools.count()
 
     def reach(self, seq: int, length: int) -> int:
         if self._keeps(seq, length):
@@ -60,8 +64,8 @@ class LlamaMarks:
         size = lib.llama_state_seq_get_size_ext(self._context, lib.llama_seq_id(seq), _PARTIAL)
         state = bytearray(size), size, lib.llama_seq_id(seq), _PARTIAL
         if lib.llama_state_seq_get_data_ext(self._context, bytes_of(state[0]), *state[1:]):
-            marks.append(_Mark(length, state[0], passing))
-            self._make_room()
+            marks.append(_Mark(length, state[0], passing, next(self._numbers)))
+            self._make_room(max(LEAST, MARKS_BYTES // size))
 
     def go_back(self, seq: int, length: int) -> bool:
         """Have windows and states be those after `length` tokens; False where they cannot be."""
@@ -88,12 +92,16 @@ class LlamaMarks:
     def _before(self, seq: int, length: int) -> _Mark | None:
         return next((m for m in reversed(self._marks[seq]) if m.length <= length), None)
 
-    def _make_room(self) -> None:
-        """Drop marks that have others near, of the sequence with most of them."""
-        while len({id(one) for marks in self._marks for one in marks}) > MARKS * len(self._marks):
+    def _make_room(self, most: int) -> None:
+        """Drop marks that have others near, of the sequence with most, else the oldest."""
+        most = min(most, MARKS * len(self._marks))
+        while len({one.number for marks in self._marks for one in marks}) > most:
             marks = max(self._marks, key=len)
             ends = [0, *(mark.length for mark in marks)]
-            del marks[min(range(len(marks) - 1), key=lambda at: ends[at + 2] - ends[at])]
+            if len(marks) > 1:
+                del marks[min(range(len(marks) - 1), key=lambda at: ends[at + 2] - ends[at])]
+            else:
+                del min(filter(None, self._marks), key=lambda marks: marks[0].number)[:]
 
 
 class LlamaSequences(LlamaContext):
