@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,9 @@ from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.engine.kv import checkpoints as spare
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
-from edge_rt.engine.protocol import Generate, ModelSpec
+from edge_rt.engine.kv.prefix_disk import PrefixDisk
+from edge_rt.engine.kv.prefixes import PrefixTarget, kept_as
+from edge_rt.engine.protocol import Generate, KeepPrefixes, ModelOrigin, ModelSpec
 from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
 
@@ -31,18 +34,24 @@ CONTEXT, SEQUENCES, BATCH = 3072, 3, 128
 # comes to nats.
 CLOSE_NATS = 0.01
 KEY = b"k" * 32
+KINDS = ["qwen3moe", "gemma3", "mamba2", "qwen35"]  # plain, a window, recurrent, hybrid
 
 
 class Front(Listener):
     """One scheduler on a model."""
 
-    def __init__(self, backend: LlamaBackend, checkpoints: Checkpoints | None = None) -> None:
+    def __init__(
+        self,
+        backend: LlamaBackend,
+        checkpoints: Checkpoints | None = None,
+        kept: PrefixTarget | None = None,
+    ) -> None:
         super().__init__()
         self.backend, self.read = backend, 0
         spec = ModelSpec("llama.cpp", "", CONTEXT, SEQUENCES, BATCH, BATCH)
         keyed = None if checkpoints is None else Keyed(checkpoints, KEY)
         self.scheduler = Scheduler(
-            backend, spec, self.hear, EngineCounters(), self.clock, keyed=keyed
+            backend, spec, self.hear, EngineCounters(), self.clock, kept=kept, keyed=keyed
         )
 
     def step(self) -> None:
@@ -54,10 +63,16 @@ class Front(Listener):
         self.scheduler.submit(Generate(id, "m", prompt, **{**usual, **fields}))
         return self.heard[id]
 
-    def ask(self, id: int, prompt: list[int], **fields: Any) -> Heard:
+    def ask(
+        self, id: int, prompt: list[int], disk: PrefixDisk | None = None, **fields: Any
+    ) -> Heard:
         """Return what is heard until the end, and count only what is `read` for it."""
         heard, self.read = self.submit(id, prompt, **fields), 0
         while self.scheduler.running + self.scheduler.waiting:
+            if disk is not None:
+                if not self.scheduler.able:
+                    select.select(disk.filenos(), [], [], 60)
+                disk.settle()
             self.step()
         return heard
 
@@ -89,9 +104,9 @@ def front(backend: LlamaBackend) -> Front:
     return Front(backend)
 
 
-@pytest.fixture(scope="module")
-def straight(file: Path) -> Iterator[Callable[[list[int], int], Logits]]:
-    """Return the logits behind each of the last tokens of a text, by llama.cpp in one go."""
+@contextmanager
+def straight_evaluation(file: Path) -> Iterator[Callable[[list[int], int], Logits]]:
+    """Give the logits behind each of the last tokens of a text, by llama.cpp in one go."""
     with loaded(file, sequences=1) as model:
 
         def run(text: list[int], last: int) -> Logits:
@@ -101,6 +116,12 @@ def straight(file: Path) -> Iterator[Callable[[list[int], int], Logits]]:
                 feed(model, 0, start, text[start : min(begin, start + BATCH)])
             return np.stack([feed(model, 0, begin + at, [text[begin + at]]) for at in range(last)])
 
+        yield run
+
+
+@pytest.fixture(scope="module")
+def straight(file: Path) -> Iterator[Callable[[list[int], int], Logits]]:
+    with straight_evaluation(file) as run:
         yield run
 
 
@@ -204,7 +225,7 @@ def test_drafts_change_nothing(front: Front, straight, monkeypatch: pytest.Monke
     assert is_likely(prompt, heard.tokens[0], straight)
 
 
-@pytest.mark.parametrize("family", ["qwen3moe", "gemma3", "mamba2", "qwen35"])
+@pytest.mark.parametrize("family", KINDS)
 def test_an_answer_goes_on_after_a_kill_at_any_point(
     family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,3 +251,25 @@ def test_an_answer_goes_on_after_a_kill_at_any_point(
         os.close(memory)
     assert same >= 19
     assert read <= 32 + 16  # more is in the checkpoint
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_a_beginning_comes_back_from_the_disk(family: str, tmp_path: Path) -> None:
+    file, system = write_family(tmp_path / "model.gguf", family), text(500)
+    origin = ModelOrigin("m", "a" * 64)
+    spec = ModelSpec("llama.cpp", "", CONTEXT, SEQUENCES, origin=origin)
+    keep = KeepPrefixes(str(tmp_path / "kept"), 1 << 26, 1 << 26, per_client=False)
+    prompts = [[*system, *text(40, seed)] for seed in range(3)]
+    for life in (prompts[:2], prompts[2:]):  # learnt by the first engine
+        disk = PrefixDisk(keep)
+        with loaded(file) as backend:
+            front = Front(backend, kept=kept_as(spec, KEY, disk))
+            disk.finish(60)
+            for id, prompt in enumerate(life):
+                heard = front.ask(id, prompt, disk, max_tokens=20, client="me")
+        disk.finish(60)
+        disk.close()
+    assert heard.started[0].restored_tokens == len(system)
+    assert front.read <= 40 + 20
+    with straight_evaluation(file) as straight:
+        assert is_likely(prompts[-1], heard.tokens[0], straight)
