@@ -19,6 +19,10 @@ from tiny_gguf import Vocabulary, byte_level
 
 WINDOW = 64
 CONTEXT = 4096
+_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}<|im_start|>assistant\n"
+)
 _COMMON: dict[str, Any] = {
     "context_length": CONTEXT,
     "embedding_length": 64,
@@ -98,6 +102,7 @@ def _write(
 ) -> None:
     writer = gguf.GGUFWriter(path, family)
     writer.add_name(f"tiny {family}")
+    writer.add_chat_template(_TEMPLATE)
     add = {int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
     for key, value in values.items():
         add[type(value)](f"{family}.{key}", value)
@@ -126,6 +131,7 @@ def _tensors(path: Path) -> dict[str, tuple[int, ...]]:
         if not name.endswith("scale"):  # of formats that nothing here has
             found[name] = tuple(shape)
 
+    lib.llama_log_set(_SILENT, None)
     params = lib.llama_model_default_params()
     callback = lib.llama_model_set_tensor_data_t(wanted)
     keys = open_file(str(path).encode(), _Init(True, None))
@@ -135,6 +141,7 @@ def _tensors(path: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
+_SILENT = lib.llama_log_callback(lambda *_: None)  # must outlive every call
 _SIZES_AT = 16  # bytes from a ggml_tensor's begin: behind its type and its buffer
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conformance import NEAR_TIE, Logits, difference, feed
+from conformance import NEAR_TIE, ROUNDING, Logits, difference, feed
 from family_gguf import FAMILIES, write_family
 from heard import Heard, Listener
 
@@ -247,9 +247,12 @@ def test_an_answer_goes_on_after_a_kill_at_any_point(
             front = Front(backend, Checkpoints(memory))
             rest = front.ask(1, prompt, max_tokens=120, resume={0: told}).tokens[0]
         same += [*told, *rest] == whole
+        if [*told, *rest] != whole:
+            with straight_evaluation(file) as straight:
+                assert is_likely(prompt, [*told, *rest], straight)
         read = max(read, front.read - len(rest))
         os.close(memory)
-    assert same >= 19
+    assert same >= (19 if ROUNDING == 0.0 else 0)
     assert read <= 32 + 16  # more is in the checkpoint
 
 
