@@ -109,7 +109,8 @@ def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:
     if entry.backend != "llama.cpp":  # onnxruntime holds how much all attends to what
         return logits + activations + of_all * summary.heads * 4 + ONNX_BYTES
     queries, states = summary.heads * summary.head_dim_k * QUERIES, summary.state_width * STATES
-    more = spec.batch * (queries + states) * 4 + of_all * 2  # llama.cpp holds only whether it may
+    mask = of_all * 2 if summary.kv_per_token else 0
+    more = spec.batch * (queries + states) * 4 + mask
     return logits + activations + more + summary.vocab * TOKEN_BYTES + FIXED_BYTES
 
 
