@@ -77,7 +77,7 @@ def _weight_bytes(entry: ModelRecord) -> int:
 
 def _main_bytes(entry: ModelRecord) -> int:
     """Return the size of what is not the projector, which lies on a GPU where all layers do."""
-    return entry.size if entry.projector is None else entry.files[0].size
+    return entry.size - sum(file.size for file in entry.files if file.path == entry.projector)
 
 
 def _gpu_share(entry: ModelRecord, load: LoadConfig) -> float:
