@@ -46,8 +46,8 @@ def parted(prompt: str) -> tuple[list[str], list[ImageReference]]:
 
 def joined(parts: Iterable[str]) -> str:
     """Return parts of a message as one text: texts in lines of their own, images between them."""
-    text = ""
-    for part in parts:
-        apart = text and part and not (text.endswith(_MARK) or part.startswith(_MARK))
-        text += f"\n{part}" if apart else part
-    return text
+    first, *others = [*parts] or [""]
+    for part in others:
+        beside = first.endswith(_MARK) or part.startswith(_MARK)
+        first += part if beside else f"\n{part}"
+    return first

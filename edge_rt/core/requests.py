@@ -69,6 +69,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     quantisation: str = ""
     licence: str = ""
     template: str | None = None  # of its chats, in Jinja
+    sees: bool = False  # images
 
 
 class LoadedModel(msgspec.Struct, frozen=True):

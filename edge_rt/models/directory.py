@@ -149,6 +149,7 @@ def card_of(entry: ModelRecord, engine: Engine, *, loaded: bool = False) -> Mode
         quantisation=summary.quantisation,
         licence=entry.licence,
         template=summary.chat_template,
+        sees=entry.projector is not None,
     )
 
 

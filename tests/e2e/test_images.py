@@ -122,6 +122,28 @@ def test_who_sees_answers(daemon: Any) -> None:
     assert answer.json()["model"] == SEES
 
 
+def test_other_apis_see_the_same_image(daemon: Any) -> None:
+    image, user = base64.b64encode(picture(9)).decode(), {"role": "user"}
+    url = f"data:image/png;base64,{image}"
+    usage(ask(daemon, {"type": "image_url", "image_url": url}, LOOK))
+    source = {"type": "base64", "media_type": "image/png", "data": image}
+    content = [{"type": "image", "source": source}, LOOK]
+    said = {"messages": [{**user, "content": content}], "max_tokens": 4}
+    told = daemon.post(said, "/v1/messages").json()["usage"]
+    assert told["cache_read_input_tokens"] > 0
+    assert told["input_tokens"] == 1
+    words = {"type": "input_text", "text": LOOK["text"]}
+    content = [{"type": "input_image", "image_url": url}, words]
+    said = {"input": [{**user, "content": content}], "max_output_tokens": 4}
+    told = daemon.post(said, "/v1/responses").json()["usage"]
+    assert told["input_tokens_details"]["cached_tokens"] == told["input_tokens"] - 1
+    said = {"messages": [{**user, "content": LOOK["text"], "images": [image]}], "stream": False}
+    answer = daemon.post({**said, "options": {"num_predict": 4}}, "/api/chat").json()
+    assert answer["prompt_eval_count"] == told["input_tokens"]
+    shown = daemon.post({}, "/api/show").json()
+    assert "vision" in shown["capabilities"]
+
+
 def test_an_answer_about_an_image_survives_its_engine(daemon: Any, tools: Any) -> None:
     content = [part(picture(7)), LOOK]
     body = {

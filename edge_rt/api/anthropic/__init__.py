@@ -20,6 +20,7 @@ from edge_rt.api.middleware.context import Exchange, Head
 from edge_rt.api.middleware.decode import renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.openai.chat import ChatRequest
+from edge_rt.api.openai.images import image_sources
 from edge_rt.api.openai.translated import TranslatedChat
 from edge_rt.core.errors import RequestError
 
@@ -90,6 +91,12 @@ class CountMessageTokens(_Conversations[CountMessageTokensRequest]):
     ) -> None:
         service = self.context.service
         model = service.able(asked.model, "language").id
-        text = await service.render(model, self.chat.chat_prompt(chat_request(asked)), client)
+        request = chat_request(asked)
+        if (image := next(image_sources(request.messages), None)) is not None:
+            message = (
+                f"`{image.at}`: no tokens of images are counted; `usage` of an answer tells them."
+            )
+            raise RequestError(message, param=image.at, code="unsupported_content")
+        text = await service.render(model, self.chat.chat_prompt(request), client)
         found = await service.tokenize(model, text, special=True, begins=True)
         await send_json(send, TokenCount(len(found.tokens or ())))

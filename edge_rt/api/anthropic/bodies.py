@@ -16,7 +16,16 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.constraint import JsonSchemaFormat, ResponseFormat
 from edge_rt.api.openai.fields import Count, Share, StopString, StreamOptions
-from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, Tool, ToolCall
+from edge_rt.api.openai.messages import (
+    MOST,
+    ChatMessage,
+    FunctionCall,
+    Part,
+    PlacedImage,
+    Tool,
+    ToolCall,
+    content_of,
+)
 from edge_rt.api.openai.unsupported import unsupported
 from edge_rt.core.errors import RequestError, invalid, missing
 
@@ -26,18 +35,31 @@ _MEDIA = {"image": "see images", "document": "read documents"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-class TextContentBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of the content of a tool's result, which is text."""
+class ImageSource(msgspec.Struct, frozen=True):
+    """Where an image is; nothing is fetched from a network."""
 
     type: str
-    """`text`."""
+    """`base64` or `url`."""
+    data: str | None = None
+    """Of the type `base64`, the file: a PNG, JPEG, WebP or GIF."""
+    url: str | None = None
+    """A `data:` or `file:` URL."""
+    media_type: Any = None
+
+
+class TextContentBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the content of a tool's result."""
+
+    type: str
+    """`text` or `image`."""
     text: str | None = None
     """The text."""
-    # of texts, and of media, which are refused
+    source: ImageSource | None = None
+    """Of an image, for models that see."""
+    # of texts, and of documents, which are refused
     cache_control: Any = None
     citations: Any = None
     context: Any = None
-    source: Any = None
     title: Any = None
 
 
@@ -45,7 +67,7 @@ class MessageBlock(TextContentBlock, frozen=True, kw_only=True):
     """One part of a content; the type says which of the fields it has."""
 
     type: str
-    """`text`, `thinking`, `redacted_thinking`, `tool_use` or `tool_result`."""
+    """`text`, `image`, `thinking`, `redacted_thinking`, `tool_use` or `tool_result`."""
     thinking: str | None = None
     """Of thoughts that the assistant had before."""
     id: str | None = None
@@ -304,24 +326,24 @@ def _call(block: MessageBlock, at: str, names: dict[str, str]) -> ToolCall:
 
 
 def _said(message: ConversationTurn, at: str, names: dict[str, str]) -> Iterator[ChatMessage]:
-    """Yield what a user's turn holds: results of tools, and texts, those in a row as one."""
+    """Yield what a user's turn holds: results of tools, and texts and images, as one in a row."""
     if isinstance(message.content, str):
         yield ChatMessage(message.role, message.content)
         return
     if not message.content:
         raise invalid(f"{at}.content", "expected at least one block, got none")
-    texts: list[str] = []
+    parts: list[Part] = []
     for place, block in enumerate(message.content):
         where = f"{at}.content[{place}]"
         if block.type != "tool_result":
-            texts.append(_block_text(block, where))
+            parts.append(_part(block, where))
             continue
-        if texts:
-            yield ChatMessage(message.role, "\n".join(texts))
-            texts = []
+        if parts:
+            yield ChatMessage(message.role, content_of(parts))
+            parts = []
         yield _result(block, where, names)
-    if texts:
-        yield ChatMessage(message.role, "\n".join(texts))
+    if parts:
+        yield ChatMessage(message.role, content_of(parts))
 
 
 def _result(block: MessageBlock, at: str, names: dict[str, str]) -> ChatMessage:
@@ -331,15 +353,35 @@ def _result(block: MessageBlock, at: str, names: dict[str, str]) -> ChatMessage:
     if id not in names:
         what = f"no tool_use block before it has the id {describe(id)}; send that turn, too"
         raise invalid(f"{at}.tool_use_id", what)
-    text = _text(block.content or "", f"{at}.content")
-    text = f"Error: {text}" if block.is_error else text
-    return ChatMessage("tool", text, name=names[id], tool_call_id=id.removeprefix(TOOL_ID))
+    said = block.content or ""
+    said = [TextContentBlock(type="text", text=said)] if isinstance(said, str) else said
+    parts = [_part(one, f"{at}.content[{i}]") for i, one in enumerate(said)]
+    content = content_of(parts)
+    if block.is_error:
+        error = Part("text", text="Error:")
+        content = f"Error: {content}" if isinstance(content, str) else [error, *content]
+    return ChatMessage("tool", content, name=names[id], tool_call_id=id.removeprefix(TOOL_ID))
 
 
 def _text(content: str | Sequence[TextContentBlock], at: str) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(_block_text(block, f"{at}[{i}]") for i, block in enumerate(content))
+
+
+def _part(block: TextContentBlock, at: str) -> Part:
+    if block.type != "image":
+        return Part("text", text=_block_text(block, at))
+    source = block.source
+    if source is None:
+        raise missing(f"{at}.source")
+    if source.type == "base64" and source.data is not None:
+        url = f"data:;base64,{source.data}"
+    elif source.type == "url" and source.url is not None:
+        url = source.url
+    else:
+        raise invalid(f"{at}.source", "expected the type base64 with data, or url with a url")
+    return PlacedImage(image_url=url, at=at)
 
 
 def _block_text(block: TextContentBlock, at: str) -> str:

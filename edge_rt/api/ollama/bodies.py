@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 from typing_extensions import override
 
 from edge_rt.api.allowance import Terms
@@ -22,8 +23,20 @@ from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.completions import CompletionsRequest
 from edge_rt.api.openai.constraint import ResponseFormat
 from edge_rt.api.openai.fields import StreamOptions
-from edge_rt.api.openai.messages import MOST, ChatMessage, FunctionCall, Tool, ToolCall
+from edge_rt.api.openai.messages import (
+    MOST,
+    ChatMessage,
+    Content,
+    FunctionCall,
+    Part,
+    PlacedImage,
+    Tool,
+    ToolCall,
+    content_of,
+)
 from edge_rt.core.errors import RequestError, invalid
+
+Images = Annotated[list[str], Meta(max_length=MOST)]
 
 
 class OllamaCall(msgspec.Struct, frozen=True):
@@ -42,8 +55,8 @@ class OllamaMessage(msgspec.Struct, frozen=True):
     """The text."""
     thinking: str | None = None
     """What the assistant thought before it answered."""
-    images: list[Any] | None = None
-    """Refused: no model here sees images."""
+    images: Images | None = None
+    """Files of images in base64, for models that see."""
     tool_calls: Annotated[list[OllamaCall], Meta(max_length=MOST)] | None = None
     """The calls that the assistant made."""
     tool_name: str | None = None
@@ -52,24 +65,26 @@ class OllamaMessage(msgspec.Struct, frozen=True):
     """Of a tool's result, the id of the call."""
 
 
-def refuse_images(images: list[Any] | None, at: str) -> None:
-    """Raise RequestError for images, which are the field `at`."""
-    if images:
-        message = f"`{at}`: this model cannot see images; send text only."
-        raise RequestError(message, param=at, code="unsupported_content")
+def _content(text: str | None, images: list[str] | None, at: str) -> Content:
+    """Return a content of images, which are the field `at`, and the text behind them."""
+    seen = [
+        PlacedImage(image_url=f"data:;base64,{image}", at=f"{at}[{place}]")
+        for place, image in enumerate(images or ())
+    ]
+    return content_of([*seen, Part("text", text=text or "")])
 
 
 def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
-    """Return the messages in the shape of a chat completion; raises RequestError for images.
+    """Return the messages in the shape of a chat completion.
 
     Calls get ids, and a result without id and name is that of the first call without one.
     """
     waiting: deque[ToolCall] = deque()  # calls whose results have not come yet
     made: list[ChatMessage] = []
     for place, message in enumerate(messages):
-        refuse_images(message.images, f"messages[{place}].images")
+        content = _content(message.content, message.images, f"messages[{place}].images")
         if message.role == "tool":
-            made.append(_result(message, waiting))
+            made.append(replace(_result(message, waiting), content=content))
             continue
         calls = [
             ToolCall(call.function, call.id or f"call{place:02d}{index:03d}"[:9])
@@ -79,7 +94,7 @@ def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
         made.append(
             ChatMessage(
                 message.role,
-                message.content or "",
+                content,
                 tool_calls=calls or None,
                 reasoning_content=message.thinking,
             )
@@ -88,16 +103,14 @@ def chat_messages(messages: list[OllamaMessage]) -> list[ChatMessage]:
 
 
 def _result(message: OllamaMessage, waiting: deque[ToolCall]) -> ChatMessage:
-    """Return the result of a tool with the id and name of its call, which then waits no more."""
+    """Return the id and name of the call whose result this is, which then waits no more."""
     for call in waiting:
         by_id = message.tool_call_id in (None, call.id)
         name = call.function.name
         if by_id and message.tool_name in (None, name):
             waiting.remove(call)
-            return ChatMessage("tool", message.content or "", name=name, tool_call_id=call.id)
-    return ChatMessage(
-        "tool", message.content or "", name=message.tool_name, tool_call_id=message.tool_call_id
-    )
+            return ChatMessage("tool", name=name, tool_call_id=call.id)
+    return ChatMessage("tool", name=message.tool_name, tool_call_id=message.tool_call_id)
 
 
 class OllamaFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +177,8 @@ class OllamaGenerateRequest(OllamaFields, frozen=True, kw_only=True):
     """What the system says before."""
     raw: bool | None = None
     """Whether the prompt is read as it is, without the model's template."""
+    images: Images | None = None
+    """Files of images in base64, for models that see."""
     suffix: str | None = None
     """Text behind the gap that the answer fills, for models with tokens for that; without the
     template as well."""
@@ -184,7 +199,7 @@ def chat_request(asked: OllamaChatRequest | OllamaGenerateRequest) -> ChatReques
     if isinstance(asked, OllamaChatRequest):
         messages, tools = chat_messages(asked.messages), asked.tools
     else:
-        said = [("system", asked.system), ("user", asked.prompt)]
+        said = [("system", asked.system), ("user", _content(asked.prompt, asked.images, "images"))]
         messages, tools = [ChatMessage(role, text) for role, text in said if text], None
     effort = asked.think if isinstance(asked.think, str) else None
     request = ChatRequest(
@@ -212,7 +227,8 @@ class _RawRequest(CompletionsRequest, frozen=True, kw_only=True):
 def raw_request(asked: OllamaGenerateRequest) -> CompletionsRequest:
     """Return the completion that an untemplated body stands for; raises RequestError."""
     field = "suffix" if asked.suffix else "raw"
-    for name, value in (("system", asked.system), ("think", asked.think)):
+    fields = ("system", asked.system), ("think", asked.think), ("images", asked.images)
+    for name, value in fields:
         if value:
             message = f"`{name}` cannot go with `{field}`: write it into the prompt."
             raise RequestError(message, param=name, code="invalid_value")

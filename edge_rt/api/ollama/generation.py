@@ -125,7 +125,7 @@ class OllamaGenerate(OllamaGeneration[OllamaGenerateRequest]):
     """Answer a prompt, as Ollama does; streams as /api/chat."""
 
     body = OllamaGenerateRequest
-    refused = ("template", "context", "images", "width", "height", "steps")
+    refused = ("template", "context", "width", "height", "steps")
 
 
 def _renamed(error: RequestError, asked: OllamaFields) -> RequestError:

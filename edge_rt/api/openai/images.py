@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from edge_rt.api.openai.messages import IMAGES, ChatMessage, Part
+from edge_rt.api.openai.messages import IMAGES, ChatMessage, Part, PlacedImage
 from edge_rt.core.errors import missing
 from edge_rt.core.images import Image
 from edge_rt.generation.images.decoder import ImageSource
@@ -18,6 +18,7 @@ def image_sources(messages: Sequence[ChatMessage]) -> Iterator[ImageSource]:
         for index, part in enumerate(_parts(message)):
             if part.type in IMAGES:
                 at = f"messages[{place}].content[{index}]"
+                at = part.at if isinstance(part, PlacedImage) else at
                 if part.url is None:
                     raise missing(f"{at}.image_url")
                 yield ImageSource(at, part.url)

@@ -51,6 +51,13 @@ class Part(msgspec.Struct, frozen=True):
         return self.image_url.url if isinstance(self.image_url, ImageUrl) else self.image_url
 
 
+class PlacedImage(Part, frozen=True, kw_only=True):
+    """An image of a request in another API's words, which stands there at `at`."""
+
+    type: str = IMAGES[0]
+    at: str
+
+
 Content = str | Annotated[list[Part], Meta(max_length=MOST)]
 
 
@@ -154,6 +161,33 @@ def joined(content: Content, at: str, texts: Collection[str], wanted: str) -> st
         return content
     parts = (_part(part, f"{at}[{i}]", texts, wanted) for i, part in enumerate(content))
     return images.joined(parts)
+
+
+def content_of(parts: Sequence[Part]) -> Content:
+    """Return texts and images of another API's request as the content of a message."""
+    if any(part.type in IMAGES for part in parts):
+        return list(parts)
+    return images.joined(part.text or "" for part in parts)
+
+
+def placed(content: Content, at: str, texts: Collection[str], wanted: str) -> Content:
+    """Return a content that stands at `at` of another API's request, as `joined` where it is text.
+
+    Images know their places.
+    """
+    if isinstance(content, str):
+        return content
+    return content_of(
+        [_placed(part, f"{at}[{i}]", texts, wanted) for i, part in enumerate(content)]
+    )
+
+
+def _placed(part: Part, at: str, texts: Collection[str], wanted: str) -> Part:
+    if part.type not in IMAGES:
+        return Part("text", text=_part(part, at, texts, wanted))
+    if part.url is None:
+        raise missing(f"{at}.image_url")
+    return PlacedImage(image_url=part.url, at=at)
 
 
 def _part(part: Part, at: str, texts: Collection[str], wanted: str) -> str:

@@ -33,8 +33,9 @@ def capabilities(card: ModelCard, format: ChatFormat | None = None) -> list[str]
     if card.kind != "language":
         return [card.kind]
     tools = ["tools"] if card.has_template else []
+    sees = ["vision"] if card.sees else []
     thinking = ["thinking"] if format is not None and format.thinking is not None else []
-    return ["completion", *tools, *thinking]
+    return ["completion", *tools, *sees, *thinking]
 
 
 class EdgeModel(msgspec.Struct, frozen=True):

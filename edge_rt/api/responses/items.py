@@ -18,6 +18,7 @@ from edge_rt.api.openai.messages import (
     Part,
     ToolCall,
     joined,
+    placed,
 )
 from edge_rt.core.errors import invalid, missing
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXTS = ("input_text", "output_text", "text", "reasoning_text", "summary_text")
+_WANTED = _TEXTS, "input_text or output_text"
 
 
 class InputItem(msgspec.Struct, frozen=True):
@@ -125,12 +127,12 @@ class _Reader:
         if role not in _ROLES:
             what = f"expected one of {', '.join(_ROLES)}, got {describe(role)}"
             raise invalid(f"{at}.role", what)
-        text = _text(_needed(item.content, f"{at}.content"), f"{at}.content")
+        content = _needed(item.content, f"{at}.content")
         if role == "assistant":
-            self._begun(fresh=True).texts.append(text)
+            self._begun(fresh=True).texts.append(_text(content, f"{at}.content"))
             return
         self._end()
-        self._made.append(ChatMessage(role, text))
+        self._made.append(ChatMessage(role, placed(content, f"{at}.content", *_WANTED)))
 
     def _call(self, item: InputItem, at: str) -> None:
         name, id = _needed(item.name, f"{at}.name"), _needed(item.call_id, f"{at}.call_id")
@@ -140,16 +142,16 @@ class _Reader:
 
     def _output(self, item: InputItem, at: str) -> None:
         id = _needed(item.call_id, f"{at}.call_id")
-        text = _text(_needed(item.output, f"{at}.output"), f"{at}.output")
+        content = placed(_needed(item.output, f"{at}.output"), f"{at}.output", *_WANTED)
         if id not in self._names:
             what = f"no function_call before it has the id {describe(id)}; send that item, too"
             raise invalid(f"{at}.call_id", what)
         self._end()
-        self._made.append(ChatMessage("tool", text, name=self._names[id], tool_call_id=id))
+        self._made.append(ChatMessage("tool", content, name=self._names[id], tool_call_id=id))
 
 
 def _text(content: Content, at: str) -> str:
-    return joined(content, at, _TEXTS, "input_text or output_text")
+    return joined(content, at, *_WANTED)
 
 
 def unreadable(items: Sequence[InputItem]) -> Iterator[str]:

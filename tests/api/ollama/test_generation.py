@@ -241,7 +241,7 @@ def test_what_cannot_be_is_refused_by_its_name(client, fields, error) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("template", "{{ .Prompt }}"), ("context", [1]), ("images", ["aGk="])],
+    [("template", "{{ .Prompt }}"), ("context", [1])],
 )
 def test_fields_of_generate_that_are_refused(client, name, value) -> None:
     response = generate(client, **{name: value})

@@ -70,6 +70,115 @@ def test_a_reference_stands_where_the_image_was(
     assert (wish.sees, wish.own_tokens) == ("messages[0].content[1]", True)
 
 
+IMAGE = "aGk="
+ANTHROPIC = {"type": "image", "source": {"type": "base64", "media_type": "x", "data": IMAGE}}
+WORDS = {"type": "text", "text": "Look:"}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "see", "input": {}}
+
+
+def in_anthropics(*content: Any) -> tuple[str, dict[str, Any]]:
+    body = {"model": "smol", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+    return "/v1/messages", body
+
+
+def in_responses(*content: Any) -> tuple[str, dict[str, Any]]:
+    return "/v1/responses", {"input": [{"role": "user", "content": content}]}
+
+
+def in_ollamas(**message: Any) -> tuple[str, dict[str, Any]]:
+    return "/api/chat", {"model": "smol", "messages": [{"role": "user", **message}]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "at", "said"),
+    [
+        (in_anthropics(WORDS, ANTHROPIC), "messages[0].content[1]", "Look:{}"),
+        (
+            in_anthropics({"type": "image", "source": {"type": "url", "url": DATA}}, WORDS),
+            "messages[0].content[0]",
+            "{}Look:",
+        ),
+        (
+            in_responses(
+                {"type": "input_text", "text": "Look:"},
+                {"type": "input_image", "image_url": DATA, "detail": "auto"},
+            ),
+            "input[0].content[1]",
+            "Look:{}",
+        ),
+        (in_ollamas(content="Look:", images=[IMAGE]), "messages[0].images[0]", "{}Look:"),
+        (
+            ("/api/generate", {"model": "smol", "prompt": "Look:", "images": [IMAGE]}),
+            "images[0]",
+            "{}Look:",
+        ),
+    ],
+)
+def test_other_apis_have_images_too(
+    service: Any,
+    make_client: Callable[..., Any],
+    decoder: PlayedDecoder,
+    request_: tuple[str, dict[str, Any]],
+    at: str,
+    said: str,
+) -> None:
+    service.eyes, (path, body) = True, request_
+    client = make_client(images=decoder)
+    assert client.post(path, body).status == 200
+    (source,) = decoder.sources
+    assert source.at == at
+    assert source.url.endswith(f";base64,{IMAGE}")
+    (image,) = service.calls[0].images
+    assert service.rendered[-1]["messages"][-1]["content"] == said.format(image.reference)
+    decoder.fault = RequestError(f"`{at}`: broken.", param=at, code="invalid_image")
+    refused = client.post(path, body)
+    assert (refused.status, f"`{at}`: broken" in refused.body.decode()) == (400, True)
+    service.eyes = False
+    blind = client.post(path, body)
+    assert (blind.status, f"`{at}`: this model cannot see" in blind.body.decode()) == (400, True)
+
+
+def test_a_tool_may_show_an_image(
+    service: Any, make_client: Callable[..., Any], decoder: PlayedDecoder
+) -> None:
+    service.eyes = True
+    client = make_client(images=decoder)
+    path, body = in_anthropics()
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [ANTHROPIC, WORDS]}
+    body["messages"] = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": [CALL]},
+        {"role": "user", "content": [{**result, "is_error": True}]},
+    ]
+    assert client.post(path, body).status == 200
+    assert [source.at for source in decoder.sources] == ["messages[2].content[0].content[0]"]
+    reference = service.calls[0].images[0].reference
+    assert service.rendered[-1]["messages"][-1]["content"] == f"Error:{reference}Look:"
+
+
+@pytest.mark.parametrize("source", [{"type": "base64"}, {"type": "file"}, {"type": "url"}])
+def test_a_source_that_is_none_is_named(ask: Callable, make_client: Any, source: Any) -> None:
+    answer = make_client().post(*in_anthropics({"type": "image", "source": source}))
+    assert answer.status == 400
+    assert "messages[0].content[0].source" in answer.body.decode()
+
+
+def test_tokens_of_images_are_not_counted_ahead(service: Any, make_client: Any) -> None:
+    service.eyes = True
+    _, body = in_anthropics(WORDS, ANTHROPIC)
+    del body["max_tokens"]
+    answer = make_client().post("/v1/messages/count_tokens", body)
+    assert answer.status == 400
+    assert "`messages[0].content[1]`: no tokens of images are counted" in answer.body.decode()
+
+
+def test_ollamas_raw_prompts_have_none(make_client: Any) -> None:
+    body = {"model": "smol", "prompt": "x", "raw": True, "images": [IMAGE]}
+    answer = make_client().post("/api/generate", body)
+    assert answer.status == 400
+    assert "`images` cannot go with `raw`" in answer.body.decode()
+
+
 def test_texts_stand_in_lines_of_their_own_as_before(ask: Callable, service: Any) -> None:
     ask(TEXT, TEXT)
     (content,) = (m["content"] for m in service.rendered[-1]["messages"])

@@ -36,6 +36,12 @@ def test_one(client, model):
     assert client.get(f"/v1/models/{model}").json()["id"] == model
 
 
+def test_a_model_that_sees_says_so(client, service):
+    service.models = [msgspec.structs.replace(service.models[0], sees=True)]
+    [model] = client.get("/v1/models").json()["data"]
+    assert model["edge"]["capabilities"] == ["completion", "tools", "vision"]
+
+
 def test_models_of_tensors_have_no_context(client, service):
     tensors = {"kind": "tensors", "context": 0, "variant": None}
     service.models = [msgspec.structs.replace(service.models[0], **tensors)]
