@@ -11,8 +11,13 @@ import edge_rt
 
 PACKAGE = Path(edge_rt.__file__).parent
 NATIVE = {"llama_cpp", "llguidance", "numpy", "onnxruntime", "tokenizers"}
-ENGINE_SIDE = {"backends", "decoding", "engine"}  # the front loads what it needs of them itself
-FRONT_SIDE = {"supervisor"}  # of those
+ENGINE_SIDE = {
+    "backends",
+    "decoding",
+    "engine",
+    "speech",
+}  # the front loads what it needs of them itself
+FRONT_SIDE = {"supervisor", "companion"}  # of those
 
 PROBE = """
 import importlib, sys

@@ -21,6 +21,7 @@ from edge_rt.api.middleware.decode import Whole
 from edge_rt.api.middleware.respond import ErrorBody, send_bytes
 
 JSON, EVENTS = "application/json", "text/event-stream"
+FORM = "multipart/form-data"
 Struct = type[msgspec.Struct]
 
 
@@ -44,6 +45,7 @@ class Operation:
     query: Mapping[str, Whole] | None = None
     streams: bool = False  # the reply may be or is a stream of events
     content: str = JSON
+    takes: str = JSON
     said: str = ""
 
     @property
@@ -115,7 +117,7 @@ def _described(operation: Operation, named: Mapping[Struct, dict[str, Any]]) -> 
     }
     if operation.body is not None:
         schema = {"schema": named[operation.body]}
-        told["requestBody"] = {"required": True, "content": {JSON: schema}}
+        told["requestBody"] = {"required": True, "content": {operation.takes: schema}}
     return told
 
 

@@ -41,6 +41,14 @@ from edge_rt.api.openai.embeddings import (
     RerankRequest,
 )
 from edge_rt.api.openai.models import Model, ModelList, models, one_model
+from edge_rt.api.openai.speech import (
+    Speeches,
+    SpeechRequest,
+    Transcription,
+    TranscriptionRequest,
+    Transcriptions,
+    Translations,
+)
 from edge_rt.api.openai.tokens import (
     DetokenizedText,
     DetokenizeEndpoint,
@@ -49,7 +57,7 @@ from edge_rt.api.openai.tokens import (
     TokenizeEndpoint,
     TokenizeRequest,
 )
-from edge_rt.api.openapi import EVENTS, Operation, openapi
+from edge_rt.api.openapi import EVENTS, FORM, Operation, openapi
 from edge_rt.api.page import BELOW, MEDIA_TYPES, Events, page_file, root
 from edge_rt.api.page.snapshot import PageSnapshot
 from edge_rt.api.responses import Responses, kept
@@ -90,6 +98,16 @@ OPERATIONS = (
     _USE("/v1/messages/count_tokens", CountMessageTokens, CountMessageTokensRequest, TokenCount),
     _USE("/v1/embeddings", Embeddings, EmbeddingsRequest, EmbeddingList),
     _USE("/v1/rerank", Rerank, RerankRequest, RankedList),
+    _USE(
+        "/v1/audio/transcriptions",
+        Transcriptions,
+        TranscriptionRequest,
+        Transcription,
+        takes=FORM,
+        streams=True,
+    ),
+    _USE("/v1/audio/translations", Translations, TranscriptionRequest, Transcription, takes=FORM),
+    _USE("/v1/audio/speech", Speeches, SpeechRequest, content="audio/*"),
     _USE("/tokenize", TokenizeEndpoint, TokenizeRequest, TokenizedText),
     _USE("/detokenize", DetokenizeEndpoint, DetokenizeRequest, DetokenizedText),
     _USE("/edge/v1/classify", Classify, ClassifyRequest, ClassificationList),

@@ -35,6 +35,7 @@ from edge_rt.core.trace import Trace
 from edge_rt.energy.ledger_records import battery_state
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.generation.service import GenerationService
+from edge_rt.generation.speech import SpeechService
 from edge_rt.generation.state import State, model_problems, other_problems
 from edge_rt.generation.tasks import TaskService
 from edge_rt.generation.warming import WarmPrefix, warm_problems
@@ -66,12 +67,14 @@ class Service:
         knobs: BoardKnobs,
         generation: GenerationService,
         tasks: TaskService,
+        speech: SpeechService,
         routing: RoutingServices,
         prompting: Prompting,
         storage: Callable[[], StorageReport],
         pull: Callable[[str], AsyncGenerator[PullProgress]],
     ) -> None:
         self.generation, self.tasks, self.state = generation, tasks, state
+        self.speech = speech
         self.router, self.identities = routing.router, routing.identities
         self.feedback, self.energy_meter = routing.feedback, energy_meter
         self.governor_loop = governor_loop

@@ -73,11 +73,13 @@ class TaskEndpoint(ABC, Generic[BodyT]):
         request.exchange.model = card.id
         return card
 
-    def booked(self, request: Received, card: ModelCard, timings: Timings, cost: Cost) -> Edge:
-        """Count what was done for a request, and tell it."""
+    def booked(
+        self, request: Received, model: str, backend: str, timings: Timings, cost: Cost
+    ) -> Edge:
+        """Count what a model, run by that backend, did for a request, and tell it."""
         tally = tallied(timings, cost)
-        self.context.meters.generated(card.id, tally)
-        edge = tally.edge(Origin(card.id, card.backend, None, None, None))
+        self.context.meters.generated(model, tally)
+        edge = tally.edge(Origin(model, backend, None, None, None))
         ended = self.context.monotonic()
         request.exchange.generated = Generated(None, tally, lambda: edge, ended=ended)
         return edge
@@ -128,4 +130,4 @@ class TextEndpoint(TaskEndpoint[BodyT]):
         exchange = request.exchange
         [call] = grant([call], allowance, exchange.arrived, app=exchange.app)
         embedded, cost = await self.context.service.tasks.embed(call)
-        return embedded, self.booked(request, card, embedded.timings, cost)
+        return embedded, self.booked(request, card.id, card.backend, embedded.timings, cost)

@@ -5,6 +5,7 @@ Sizes are bytes or tokens and durations seconds, as their names say. The text be
 entry in the reference of the configuration.
 """
 
+
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from msgspec import Meta
 from edge_rt.config.applications import AppBudget, AppName
 from edge_rt.config.images import Images
 from edge_rt.config.section import Positive, Section, Text
+from edge_rt.config.speech import Speech
 
 Seconds = Annotated[float, Meta(ge=0)]
 Amount = Annotated[float, Meta(gt=0)]
@@ -409,5 +411,6 @@ class Config(Section, frozen=True):
     """Programs that `edge.samples.accept.checker` of a request may name, by these names."""
     applications: dict[AppName, AppBudget] = {}
     """Budgets by application; `*` is for all others together."""
+    speech: Speech = Speech()
     telemetry: Telemetry = Telemetry()
     log: Log = Log()

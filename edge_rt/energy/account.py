@@ -11,6 +11,7 @@ COVERED = 0.95  # of the busy time must lie where energy is known: a bill is no 
 NOTHING_J = 1e-6  # less than any meter's step is rounding
 INSTANT_S = 1e-6  # how long a span lasts that begins when it ends
 STEADY_S = 0.2  # of readings before their joules make a rate
+ENGINE = "engine"  # which tells of what most accounts had
 NOTHING_S = 1e-9  # less busy time than that has no price
 
 
@@ -42,10 +43,13 @@ class Account:
     Seconds come when the engine tells them, joules when the window that they fall into is settled.
     """
 
-    def __init__(self, begin_s: float, *, idle: bool = False) -> None:
-        """`idle`: its busy time is not the engine's, and so no measure of what that takes."""
+    def __init__(self, begin_s: float, *, idle: bool = False, teller: str = ENGINE) -> None:
+        """`idle`: its busy time is not the engine's, and so no measure of what that takes.
+
+        `teller` names the process that works for it, and tells of that.
+        """
         self.begin_s = begin_s
-        self.idle = idle
+        self.idle, self.teller = idle, teller
         self.app = OWN_APP
         self.end_s: float | None = None
         self.prefill_s = self.decode_s = 0.0

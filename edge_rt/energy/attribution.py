@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edge_rt.board.integral import Energy
 from edge_rt.board_model.idle import FadingMean, IdlePower
-from edge_rt.energy.account import Account, Bill, Span, Window
+from edge_rt.energy.account import ENGINE, Account, Bill, Span, Window
 
 # After work a window teaches no baseline for so long: governors take tens of milliseconds to
 # lower the clocks, power chips average over up to a few hundred, and memory and regulators follow.
@@ -59,7 +59,7 @@ class Attribution:
         self._open: dict[Account, None] = {}
         self._pending: deque[Window] = deque()
         self._ahead: deque[Span] = deque()  # told of time that no window has reached
-        self._told_s = -math.inf
+        self._told_s: dict[str, float] = {}  # by teller, up to when it has told
         self._busy_until_s = -math.inf
         self._loading = self._loaded = False
         self._start: tuple[float, Energy] | None = None  # where the next window begins
@@ -87,16 +87,20 @@ class Attribution:
         self._loading = loading
         self._loaded |= loading
 
-    def open(self, now_s: float) -> Account:
-        """Open an account for a request that has been handed to the engine."""
-        account = Account(now_s)
+    def open(self, now_s: float, teller: str = ENGINE) -> Account:
+        """Open an account for a request that has been handed to the engine, or another teller."""
+        account = Account(now_s, teller=teller)
         self._open[account] = None
         return account
 
     def told(
-        self, begin_s: float, end_s: float, shares: Iterable[tuple[Account | None, float, float]]
+        self,
+        begin_s: float,
+        end_s: float,
+        shares: Iterable[tuple[Account | None, float, float]],
+        teller: str = ENGINE,
     ) -> None:
-        """Note prefill and decode seconds that the engine spent on accounts between two times.
+        """Note prefill and decode seconds that `teller` spent on accounts between two times.
 
         None stands for work of nobody known. What concerns settled windows comes too late: it
         counts as busy time of unknown energy.
@@ -109,7 +113,7 @@ class Attribution:
             if window.end_s <= begin_s:
                 break
             span.pour(window)
-        self._told_s = max(self._told_s, end_s)
+        self._tell(end_s, teller)
         self._busy_until_s = max(self._busy_until_s, end_s)
         self._keep(span)
         self._settle()
@@ -162,7 +166,7 @@ class Attribution:
         """
         since_s = self._certain_s
         if not self._open:
-            self._told_s = max(self._told_s, now_s)
+            self._tell(now_s, ENGINE)
             return None
         account = Account(since_s, idle=True)
         self._open[account] = None
@@ -171,7 +175,8 @@ class Attribution:
 
     def renew(self, now_s: float) -> None:
         """Begin with another meter: the joules of open accounts stay unresolved."""
-        self._told_s = max(self._told_s, now_s)
+        for account in self._open:
+            self._tell(now_s, account.teller)
         self._settle()
         for account in self._open:
             account.renew()
@@ -181,17 +186,22 @@ class Attribution:
 
     @property
     def _certain_s(self) -> float:
-        """The time up to which nothing more will be reported by the engine."""
-        if not self._open:
-            return math.inf
-        return max(self._told_s, min(account.begin_s for account in self._open))
+        """The time up to which nothing more will be reported by any teller with open accounts."""
+        begun_s: dict[str, float] = {}
+        for account in self._open:
+            begun_s[account.teller] = min(begun_s.get(account.teller, math.inf), account.begin_s)
+        told_s = (max(self._told_s.get(one, -math.inf), at_s) for one, at_s in begun_s.items())
+        return min(told_s, default=math.inf)
+
+    def _tell(self, now_s: float, teller: str) -> None:
+        self._told_s[teller] = max(self._told_s.get(teller, -math.inf), now_s)
 
     def _keep(self, span: Span) -> None:
         if self._last is None or self._start is None:
             return  # without a meter no window will come for it
         if span.end_s > self._start[0]:
             self._ahead.append(span)
-        while self._ahead and self._ahead[0].end_s < self._told_s - self._hold_s:
+        while self._ahead and self._ahead[0].end_s < span.end_s - self._hold_s:
             self._ahead.popleft()
 
     def _advance(self, start: tuple[float, Energy], end: tuple[float, Energy]) -> None:

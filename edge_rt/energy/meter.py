@@ -35,6 +35,7 @@ REST_S = 2.0  # of idle time tell what the board draws idle
 IDLE_S = 10.0  # for a first idle time, where a request has a limit of joules
 STOP_S = 0.5  # for the engine's word on one whose client waits for its end
 TOLD_S = 2.0  # for the engine's word on a request that was broken off
+COMPANION = "companion"  # the process for speech, beside the engine
 
 
 class EnergyMeter:
@@ -136,6 +137,19 @@ class EnergyMeter:
         usage.request = request
         self._accounts[client, request] = usage.account
         self._waiting[usage.account] = usage.model
+
+    def companion(self, usage: RequestUsage) -> Callable[[float, float, bool], None]:
+        """Open the account of a request of the companion; return what takes each span of its time.
+
+        A span has a begin, an end, and whether the companion was let work in it.
+        """
+        account = usage.account = self._attribution.open(self._clock(), COMPANION)
+
+        def worked(begin_s: float, end_s: float, busy: bool) -> None:
+            shares = [(account, 0.0, end_s - begin_s)] if busy else []
+            self._attribution.told(begin_s, end_s, shares, COMPANION)
+
+        return worked
 
     async def settle(self, usage: RequestUsage, status: Status = "done") -> Cost:
         """Close and book the request, of which the engine has told all; once."""

@@ -161,6 +161,11 @@ class EngineClient(asyncio.Protocol):
         return max(asked, default=None)
 
     @property
+    def working(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._requests)
+
+    @property
     def loading(self) -> bool:
         """Whether a model is being loaded, or is to be."""
         return any(isinstance(key, tuple) and key[0] == "load" for key in self._replies)

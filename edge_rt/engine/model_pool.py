@@ -170,7 +170,7 @@ class ModelPool:
         lost = [r for r in self._residents.values() if r.client.lost.is_set()]
         for old in sorted(lost, key=lambda r: r.used_s, reverse=True):
             wanted = old.wanted
-            if self._residents.get(wanted.model) is not old or self._short(wanted) > 0:
+            if self._residents.get(wanted.model) is not old or self._short(wanted.need_bytes) > 0:
                 continue  # somebody was faster, or memory is short
 
             async def prepared(wanted: LoadRequest = wanted) -> LoadRequest:
@@ -281,7 +281,7 @@ class ModelPool:
 
     async def _load(self, wanted: LoadRequest) -> None:
         self._client = client = await self._connect()
-        await self._make_room(wanted)
+        await self._make_room(wanted.model, wanted.need_bytes)
         loaded = await self._loaded(client, wanted)
         self._suspects.discard(wanted.model)
         self._failures.forget((wanted.model, wanted.spec))
@@ -302,30 +302,35 @@ class ModelPool:
             )
         return await loading
 
-    async def _make_room(self, wanted: LoadRequest) -> None:
-        while (short := self._short(wanted)) > 0:
+    async def make_room(self, model: str, need_bytes: int) -> None:
+        """Unload models without users until `model`, of another process, has so much memory.
+
+        Raises Unavailable where that is not enough.
+        """
+        async with self._lock:
+            await self._make_room(model, need_bytes)
+
+    async def _make_room(self, model: str, need_bytes: int) -> None:
+        while (short := self._short(need_bytes)) > 0:
             idle = self._idle()
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
                 raise Unavailable(
-                    self._lacking(wanted, short),
+                    self._lacking(model, need_bytes, short),
                     retry_after_s=RETRY_S if self.residents() else ALONE_RETRY_S,
                     code="out_of_memory",
                 )
             await self._unload(idle[0])
 
-    def _lacking(self, wanted: LoadRequest, short: int) -> str:
-        limit, need = (
-            self._limit(),
-            f"{wanted.model} needs {in_mb(wanted.need_bytes)} of memory",
-        )
+    def _lacking(self, model: str, need_bytes: int, short: int) -> str:
+        limit, need = self._limit(), f"{model} needs {in_mb(need_bytes)} of memory"
         if limit:
             return f"{need}: {in_mb(short)} are missing {limit}. {LESS}"
         kept = f"{in_mb(self._reserve)} are kept for others"
         return f"{need} and {kept}: {in_mb(short)} are missing. {LESS}"
 
-    def _short(self, wanted: LoadRequest) -> int:
-        """Return bytes that are missing for it."""
-        return wanted.need_bytes + self._reserve - self._free()
+    def _short(self, need_bytes: int) -> int:
+        """Return how many of so many bytes are missing."""
+        return need_bytes + self._reserve - self._free()
 
     def _free(self) -> int:
         return self._available() - sum(r.mapped_bytes for r in self.residents())

@@ -24,9 +24,10 @@ from edge_rt.governor.budget import changed, late, warnings
 from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.journal import KnobOutcome
-from edge_rt.governor.observation import Observer
+from edge_rt.governor.observation import CompanionWatch, Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.report import governor_state
+from edge_rt.speech.companion import Companion
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class GovernorLoop:
         clock: Callable[[], float],
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         clocks: ClockControl,
+        companion: Companion | None = None,
     ) -> None:
         """Prepare the loop.
 
@@ -65,6 +67,8 @@ class GovernorLoop:
         `pause` lets seconds pass between two looks.
         """
         self._pause, self._clocks = pause, clocks
+        self._companion = companion
+        self._companion_watch = companion and CompanionWatch(companion)
         self._make, self.governor = make, make(None)
         self._snapshot: BoardSnapshot | None = None  # that the governor was made for
         self._anew = False  # another governor is needed
@@ -180,6 +184,8 @@ class GovernorLoop:
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
         )
+        if self._companion_watch is not None:
+            seen = self._companion_watch.added(seen)
         seen = replace(seen, cpu_hz=self._clocks.cpu_hz, gpu_hz=self._clocks.gpu_hz)
         self.seen = seen
         limits = governor.step(seen)
@@ -236,10 +242,22 @@ class GovernorLoop:
         self.governor, self._snapshot, self._anew = governor, snapshot, False
 
     def _tell(self) -> None:
-        client = self._supervisor.current
-        if client is not None and (self._told is None or _differ(self._told, self.limits)):
-            self._told = self.limits
-            _send(client, self.limits)
+        client, limits = self._supervisor.current, self.limits
+        if self._companion is not None:
+            limits = self._shared(self._companion, client)
+            self._companion.limit(limits.threads, limits.least_duty)
+        if client is not None and (self._told is None or _differ(self._told, limits)):
+            self._told = limits
+            _send(client, limits)
+
+    def _shared(self, companion: Companion, client: EngineClient | None) -> Limits:
+        """Return the limits of engine and companion, half of the duty where both are at work."""
+        limits = self.limits
+        both = companion.running and client is not None and client.working
+        if not both or limits.least_duty >= 1.0:
+            return limits
+        prompt_duty = None if limits.prompt_duty is None else limits.prompt_duty / 2.0
+        return replace(limits, duty=limits.duty / 2.0, prompt_duty=prompt_duty)
 
     def _count(self, seen: Observation, limits: Limits) -> None:
         held = limits.least_duty < 1.0 or limits.admission != "open" or limits.smaller

@@ -27,6 +27,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.budget import EnergySpent
+from edge_rt.speech.companion import Companion
 
 PATIENCE_S = 0.1  # for a pass that is under way
 
@@ -136,6 +137,28 @@ class EngineWatch:
             self._offloaded_s = now_s
             seconds = 0.0 if before_s is None or now_s is None else now_s - before_s
         return seconds if pong.offloads or seconds > 0.0 else None
+
+
+class CompanionWatch:
+    """Adds the companion's work to what was seen of the engine's, from look to look."""
+
+    def __init__(self, companion: Companion) -> None:
+        self._companion, self._busy_s, self._cpu_s = companion, 0.0, 0.0
+
+    def added(self, seen: Observation) -> Observation:
+        """Return the observation of both: neither is another program, and both use the cores."""
+        busy_s, self._busy_s = self._companion.busy_s - self._busy_s, self._companion.busy_s
+        cpu_s, self._cpu_s = self._companion.cpu_s - self._cpu_s, self._companion.cpu_s
+        cpu_s = max(0.0, cpu_s)  # another process counts from 0
+        if not (busy_s or self._companion.running) or seen.dt_s <= 0.0:
+            return seen
+        return replace(
+            seen,
+            busy_s=max(seen.busy_s, min(seen.dt_s, seen.busy_s + busy_s)),
+            running=seen.running + self._companion.running,
+            cpu_s=None if seen.cpu_s is None else seen.cpu_s + cpu_s,
+            others=None if seen.others is None else max(0.0, seen.others - cpu_s / seen.dt_s),
+        )
 
 
 class Observer:

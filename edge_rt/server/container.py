@@ -34,6 +34,7 @@ from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.request_budget import ExpectedTimes
 from edge_rt.generation.service import GenerationService
+from edge_rt.generation.speech import SpeechService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.generation.warming import Warming
@@ -52,6 +53,8 @@ from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, preload, recall, sweep, told, write
 from edge_rt.server.model_work import ModelPulls, prefixes
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
+from edge_rt.speech.companion import COMPANION, Companion
+from edge_rt.speech.companion import OFFLINE as COMPANION_OFFLINE
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
@@ -137,6 +140,11 @@ class Container:
         state = State(self.supervisor, self.pool, self.occupancy, tokens, clock)
         self.knobs = parts.knobs or BoardKnobs(config.knobs, root, own)
         self.spent = EnergySpent(self.book)
+        self.companion = Companion(
+            COMPANION_OFFLINE if config.offline else COMPANION,
+            idle_s=config.speech.idle_unload_s,
+            clock=clock,
+        )
         self.observer = Observer(
             self.senses,
             self.supervisor,
@@ -156,6 +164,7 @@ class Container:
             smaller=self._may_be_smaller,
             clock=clock,
             clocks=self.knobs.clocks,
+            companion=self.companion,
         )
         self._prompting = parts.prompting or Prompting(Templating())
         self.routing = RoutingServices(
@@ -206,6 +215,15 @@ class Container:
             knobs=self.knobs,
             generation=generation,
             tasks=tasks_service,
+            speech=SpeechService(
+                config,
+                self.companion,
+                self.pool,
+                self.occupancy,
+                self.energy_meter,
+                self.governor_loop,
+                clock,
+            ),
             routing=self.routing,
             prompting=self._prompting,
             storage=StorageHealth(paths.state, self._troubles()).report,
@@ -231,6 +249,7 @@ class Container:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.knobs.restore()
             await self.supervisor.stop()
+            await self.companion.close()
             await self._prompting.close()
             await self.routing.feedback.close()
             await in_thread(self.senses.close)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-_LISTS = ("dependencies", "convert", "otel")  # what a board runs, and what makes its models
+# What a board runs, and what makes its models.
+_LISTS = ("dependencies", "convert", "otel", "speech")
 
 
 def oldest(project: str) -> tuple[str, ...]:

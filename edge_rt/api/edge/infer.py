@@ -135,7 +135,7 @@ class Infer(TaskEndpoint[InferRequest]):
         exchange, call = request.exchange, InferCall(card.id, asked.tensors)
         [call] = grant([call], asked.edge, exchange.arrived, app=exchange.app)
         inferred, cost = await self.context.service.tasks.infer(call)
-        edge = self.booked(request, card, inferred.timings, cost)
+        edge = self.booked(request, card.id, card.backend, inferred.timings, cost)
         accepted = Headers(scope=scope).get("accept", "").lower()
         kind, body = await asyncio.to_thread(_written, accepted, card.id, inferred, edge)
         headers = ((b"content-type", kind.encode()), *edge_headers(edge))

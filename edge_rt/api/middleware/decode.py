@@ -40,7 +40,7 @@ def decode(kind: type[T], body: bytes) -> T:
     except msgspec.ValidationError as error:
         less = _without_nulls(str(error), body, kind)
         if less is None:
-            raise _invalid(str(error)) from None
+            raise invalid_body(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(str(error)) from None
     except RecursionError:
@@ -72,7 +72,7 @@ def _malformed(reason: str) -> RequestError:
     return RequestError(message, code="invalid_json")
 
 
-def _invalid(message: str) -> RequestError:
+def invalid_body(message: str) -> RequestError:
     """Return msgspec's error with the path that it names as `param`."""
     what, path = _parted(message)
     if lacking := _MISSING.match(what):

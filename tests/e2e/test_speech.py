@@ -1,0 +1,203 @@
+"""Speech in and out of a real daemon: a voice speaks, and what it said is written down."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import sys
+import threading
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import psutil
+import pytest
+from speech_models import speech_models
+
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+
+SENTENCE = "Please switch on the lamp in the kitchen, and close the window."
+# The kernel refuses what a unit with MemoryDenyWriteExecute= is refused: PR_SET_MDWE of prctl(2).
+GUARDED = """
+import ctypes, os, sys
+if ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0):
+    sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+SENTENCES = (
+    "The quick brown fox jumps over the lazy dog.",
+    "Please bring me a glass of cold water.",
+    "It will rain in the north of the country tomorrow.",
+    "She sold her old car and bought a bicycle.",
+    "The train to the city leaves at half past seven.",
+    "My brother works in a small hospital near the river.",
+    "We need more chairs for the meeting in the morning.",
+    "Turn the heating down before you leave the house.",
+    "The children played in the garden until it was dark.",
+    "He forgot to lock the door of his office again.",
+    "Fresh bread and butter is all that I want for breakfast.",
+    "The museum is closed on Monday, but the park is open.",
+    "Could you tell me the way to the nearest station?",
+    "A strong wind blew the leaves across the street.",
+    "They have lived in the same village for twenty years.",
+    "The battery of the robot lasts for about six hours.",
+    "I read the first chapter of the book last night.",
+    "Nobody knows why the lights went out at midnight.",
+    "The doctor told him to drink less coffee.",
+    "Set a timer for fifteen minutes and call me then.",
+)
+_NUMBERS = {"7": "seven", "20": "twenty", "15": "fifteen", "6": "six"}
+
+
+@pytest.fixture(scope="module")
+def models(cache: Path) -> Any:
+    return speech_models(cache)
+
+
+@pytest.fixture(scope="module")
+def board(make_board) -> Iterator[Path]:
+    with make_board("jetson-orin-nano-8gb") as root:
+        yield root
+
+
+@pytest.fixture(scope="module")
+def speaker(make_daemon, models, board, tools) -> Iterator[Any]:
+    """A daemon with ears and voice, on a board whose idle draw is known."""
+    through = [sys.executable, "-c", GUARDED]
+    daemon = make_daemon(speech=models.section, sensors={"root": str(board)}, through=through)
+
+    def rested() -> float | None:
+        supply = daemon.http.get("/edge/v1/board").json()["supply"]
+        return supply and supply["idle_w"]
+
+    tools.eventually(rested, "the board's rest is seen")
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture(scope="module")
+def spoken(speaker) -> bytes:
+    return say(speaker, SENTENCE)
+
+
+def say(daemon: Any, text: str, format: str = "wav") -> bytes:
+    asked = daemon.sdk().audio.speech
+    return asked.create(model="tts-1", voice="alloy", input=text, response_format=format).content
+
+
+def hear(daemon: Any, sound: bytes, **fields: Any) -> Any:
+    file = ("sound", io.BytesIO(sound))
+    return daemon.sdk().audio.transcriptions.create(model="whisper-1", file=file, **fields)
+
+
+def repeated(sound: bytes, times: int) -> bytes:
+    """Return a WAV file that has another so many times."""
+    buffer = io.BytesIO()
+    with wave.open(io.BytesIO(sound)) as given, wave.open(buffer, "wb") as file:
+        file.setparams(given.getparams())
+        file.writeframes(given.readframes(given.getnframes()) * times)
+    return buffer.getvalue()
+
+
+def words(text: str) -> list[str]:
+    found = re.findall(r"[a-z0-9']+", text.lower())
+    return [_NUMBERS.get(one, one) for one in found]
+
+
+def errors(said: list[str], heard: list[str]) -> int:
+    """Return the fewest words to insert, drop or change (Levenshtein)."""
+    row = list(range(len(heard) + 1))
+    for at, one in enumerate(said, 1):
+        before, row = row, [at]
+        for place, other in enumerate(heard, 1):
+            changed = before[place - 1] + (one != other)
+            row.append(min(changed, before[place] + 1, row[place - 1] + 1))
+    return row[-1]
+
+
+def companion(daemon: Any) -> psutil.Process | None:
+    """Return the process for speech, where there is one."""
+    for child in psutil.Process(daemon.process.pid).children():
+        if "edge_rt.speech.worker" in child.cmdline():
+            return child
+    return None
+
+
+@pytest.mark.parametrize("format", ["wav", "mp3", "opus"])
+def test_what_the_voice_says_is_written_down(speaker, format: str) -> None:
+    heard = hear(speaker, say(speaker, SENTENCE, format))
+    assert words(heard.text) == words(SENTENCE)
+
+
+def test_subtitles_and_a_stream_have_the_same_words(speaker, spoken: bytes) -> None:
+    subtitles = hear(speaker, spoken, response_format="srt")
+    assert words(subtitles.splitlines()[2])[:4] == words(SENTENCE)[:4]
+    events = list(hear(speaker, spoken, stream=True))
+    assert words(events[-1].text) == words(SENTENCE)
+
+
+def test_both_are_booked_with_the_joules_that_they_took(speaker, spoken: bytes) -> None:
+    heard = hear(speaker, spoken)
+    say(speaker, SENTENCE)
+    voice, transcriber = speaker.http.get("/edge/v1/ledger?days=2&last=2").json()["last"]
+    assert (voice["model"], transcriber["model"]) == ("en_US-joe-medium", "tiny.en")
+    for booked in (voice, transcriber):
+        assert booked["status"] == "done"
+        assert booked["energy_j"] > 0.0
+        assert 0.0 < booked["busy_s"] <= booked["seconds"]
+    assert heard.edge["energy_j"] == pytest.approx(transcriber["energy_j"], abs=1e-3)
+
+
+def test_a_language_that_the_model_does_not_know_is_refused(speaker, spoken: bytes) -> None:
+    with pytest.raises(openai.BadRequestError, match="English alone"):
+        hear(speaker, spoken, language="de")
+    with pytest.raises(openai.BadRequestError, match="English alone"):
+        speaker.sdk().audio.translations.create(model="whisper-1", file=io.BytesIO(spoken))
+
+
+def test_its_kill_costs_its_request_alone(speaker, spoken: bytes, tools) -> None:
+    ended: list[Any] = []
+
+    def listen() -> None:
+        try:
+            ended.append(hear(speaker, repeated(spoken, 60)))
+        except openai.APIStatusError as error:
+            ended.append(error)
+
+    listening = threading.Thread(target=listen)
+    with speaker.stream(prompt="Once upon a time", max_tokens=400, ignore_eos=True) as events:
+        next(events)
+        begun = len(speaker.http.get("/edge/v1/ledger?days=2&last=99").json()["last"])
+        listening.start()
+        process = tools.eventually(
+            lambda: (found := companion(speaker)) and speaker.status()["requests"] == 2 and found,
+            "it is at work beside the answer",
+        )
+        os.kill(process.pid, signal.SIGKILL)
+        listening.join()
+        reasons = [one["choices"][0]["finish_reason"] for one in events if one["choices"]]
+    assert reasons[-1] == "length"
+    [error] = ended
+    assert (error.status_code, error.code) == (503, "speech_lost")
+    booked = tools.eventually(
+        lambda: speaker.http.get("/edge/v1/ledger?days=2&last=99").json()["last"][: -begun or None],
+        "the request is booked",
+    )
+    assert {"failed"} == {one["status"] for one in booked if one["model"] == "tiny.en"}
+    assert words(hear(speaker, spoken).text) == words(SENTENCE)
+
+
+@pytest.mark.whole
+def test_of_twenty_sentences_nearly_all_words_are_right(speaker) -> None:
+    said = wrong = 0
+    for sentence in SENTENCES:
+        heard = hear(speaker, say(speaker, sentence)).text
+        mistaken = errors(words(sentence), words(heard))
+        print(mistaken, heard)
+        said, wrong = said + len(words(sentence)), wrong + mistaken
+    print(f"word error rate: {wrong}/{said} = {wrong / said:.3f}")
+    assert wrong / said <= 0.1
