@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import openai
 import psutil
 import pytest
+from client_environment import PROGRAMS, client_environment, other_python
 from speech_models import speech_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
@@ -68,7 +72,8 @@ def board(make_board) -> Iterator[Path]:
 def speaker(make_daemon, models, board, tools) -> Iterator[Any]:
     """A daemon with ears and voice, on a board whose idle draw is known."""
     through = [sys.executable, "-c", GUARDED]
-    daemon = make_daemon(speech=models.section, sensors={"root": str(board)}, through=through)
+    sections = {"speech": models.section, "sensors": {"root": str(board)}}
+    daemon = make_daemon(through=through, tcp={"listen": "127.0.0.1:0"}, **sections)
 
     def rested() -> float | None:
         supply = daemon.http.get("/edge/v1/board").json()["supply"]
@@ -189,6 +194,29 @@ def test_its_kill_costs_its_request_alone(speaker, spoken: bytes, tools) -> None
     )
     assert {"failed"} == {one["status"] for one in booked if one["model"] == "tiny.en"}
     assert words(hear(speaker, spoken).text) == words(SENTENCE)
+
+
+def test_a_bridge_speaks_and_hears_for_home_assistant(
+    speaker, cache: Path, tmp_path: Path, tools
+) -> None:
+    python = other_python("3.13")
+    if python is None:
+        pytest.skip("the bridge needs Python 3.12 or later")
+    program = client_environment("clients-wyoming", cache, python) / "python"
+    url, listens = f"{speaker.url()}/v1", tmp_path / "s"
+    words_of = [str(program), "-m", "wyoming_openai", "--uri", f"unix://{listens}"]
+    words_of += ["--stt-openai-url", url, "--stt-models", "whisper-1", "--languages", "en"]
+    words_of += ["--tts-openai-url", url, "--tts-models", "tts-1", "--tts-voices", "alloy"]
+    with subprocess.Popen(words_of, stderr=subprocess.DEVNULL) as bridge:
+        try:
+            tools.eventually(listens.is_socket, "the bridge listens")
+            client = [str(program), str(PROGRAMS / "with_wyoming.py")]
+            client += [f"unix://{listens}", SENTENCE]
+            told = json.loads(subprocess.run(client, stdout=PIPE, check=True, timeout=300).stdout)
+        finally:
+            bridge.terminate()
+    assert told[:2] == [["whisper-1"], ["alloy"]]
+    assert words(told[2]) == words(SENTENCE)
 
 
 @pytest.mark.whole
