@@ -33,6 +33,7 @@ _FULL = 32_767  # of 16 bits
 # It reads and writes pipes, and a copy of what it has read: no file that a playlist names.
 _QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin")
 _ANY = ("-protocol_whitelist", "cache,pipe", "-i", "cache:pipe:0", "-vn", "-ac", "1")
+_BLOCK_S = 10  # of samples that change their rate at once
 _TASK_S = 600.0  # for one file
 
 
@@ -87,13 +88,19 @@ def _by_ffmpeg(content: bytes, rate: int, most_s: float) -> Samples:
 def _at_rate(samples: Samples, given: int, wanted: int) -> Samples:
     """Return samples at another rate, without what lies above half of the lower one.
 
-    All are transformed at once: https://en.wikipedia.org/wiki/Sinc_interpolation.
+    Blocks are transformed one after the other, with a second of the samples around each, since the
+    ends of what is transformed at once are not exact.
     """
-    if given == wanted or not len(samples):
+    if given == wanted:
         return samples
-    count = max(1, round(len(samples) * wanted / given))
-    spectrum = np.fft.rfft(samples)[: count // 2 + 1]
-    return (np.fft.irfft(spectrum, count) * (count / len(samples))).astype(np.float32)
+    count, length = round(len(samples) * wanted / given), (_BLOCK_S + 2) * wanted
+    padded = np.pad(samples, (given, (_BLOCK_S + 1) * given))
+    blocks = [np.zeros(0, np.float32)]
+    for at in range(0, len(samples), _BLOCK_S * given):
+        spectrum = np.fft.rfft(padded[at : at + (_BLOCK_S + 2) * given])[: length // 2 + 1]
+        found = np.fft.irfft(spectrum, length)[wanted:-wanted] * (wanted / given)
+        blocks.append(found.astype(np.float32))
+    return np.concatenate(blocks)[:count]
 
 
 def _pcm(samples: Samples) -> bytes:

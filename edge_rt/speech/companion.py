@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 PERIOD_S = 0.1  # of computing, or of rest, at a time
 LEAST_REST_S = 0.001  # less is not worth the signals
 LONGEST_REST_S = 0.5  # after which the duty is looked at again
+STILL_S = 30.0  # of work without any use of the processor are a hang
 RETRY_S = 1.0  # after its end another one can be asked
 _RAN = slice(11, 15)  # of proc_pid_stat(5): ticks of itself and its children, user and system
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
@@ -165,13 +166,19 @@ class Companion:
     async def _pace(self, pid: int, worked: Worked) -> None:
         """Let the process work for the duty's share of the time, until this is cancelled."""
         begin_s, stopped = self._clock(), False
+        still_s, cpu_s = 0.0, self.cpu_s
 
         def tell() -> float:
-            nonlocal begin_s
+            nonlocal begin_s, still_s, cpu_s
             before_s, begin_s = begin_s, self._clock()
             worked(before_s, begin_s, not stopped)
             if not stopped:
                 self.busy_s += begin_s - before_s
+                still_s = still_s + begin_s - before_s if self.cpu_s == cpu_s else 0.0
+                cpu_s = self.cpu_s
+            if still_s > STILL_S:
+                log.error("the process for speech did nothing for %.0f s", still_s)
+                _signal(pid, signal.SIGKILL)
             return begin_s - before_s
 
         try:

@@ -41,6 +41,16 @@ def test_a_wav_keeps_its_pitch_and_loudness_at_another_rate(given: int) -> None:
 
 
 @pytest.mark.usefixtures("no_ffmpeg")
+def test_a_long_one_is_as_exact_between_its_blocks() -> None:
+    given, seconds = 22_050, 21.5
+    samples = decoded(encoded(tone(seconds, given), given, "wav").audio, 16_000, 60.0)
+    exact = tone(seconds, 16_000)
+    assert len(samples) == len(exact)
+    inner = slice(1000, -1000)  # the tone begins and ends at once
+    assert np.max(np.abs(samples - exact)[inner]) < 0.002
+
+
+@pytest.mark.usefixtures("no_ffmpeg")
 def test_channels_are_mixed() -> None:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:

@@ -14,7 +14,7 @@ import pytest
 
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.system.process import stat_fields
-from edge_rt.speech.companion import LONGEST_REST_S, PERIOD_S, Companion
+from edge_rt.speech.companion import LONGEST_REST_S, PERIOD_S, STILL_S, Companion
 from edge_rt.speech.protocol import Segment, Transcribe, Transcript
 
 # It answers with what the task's prompt says, and waits for a file of the name before "end".
@@ -35,6 +35,8 @@ while head := sys.stdin.buffer.read(4):
     if task.prompt == "fail":
         tell(SpeechRefusal("a library failed"))
         continue
+    while task.prompt == "hang":
+        time.sleep(3600)
     while task.prompt and not Path(task.prompt).exists():
         time.sleep(0.01)
     tell(Transcript(1.0, "en", []))
@@ -166,6 +168,19 @@ def test_its_end_costs_the_task_at_work_and_the_next_gets_another_process(tmp_pa
         assert isinstance((await done(companion))[-1], Transcript)
 
     run(companion, story())
+
+
+def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
+    clock = Clock()
+    companion = make(clock)
+
+    async def story() -> None:
+        with pytest.raises(Unavailable, match="send it again"):
+            await done(companion, "hang")
+        assert isinstance((await done(companion))[-1], Transcript)
+
+    run(companion, story())
+    assert sum(clock.looks) > STILL_S
 
 
 def test_a_client_that_leaves_ends_the_process_and_so_its_work(tmp_path: Path) -> None:
