@@ -46,8 +46,11 @@ class Client:
         patience_s: float = _STATE_S,
         slow_s: float = _SLOW_S,
         tell: Callable[[str], None] = note,
+        app: str | None = None,
     ) -> None:
         """`patience_s` is for what a GET asks, after which it is Silent.
+
+        `app` is the application of its requests; None: the user's.
 
         Where an answer has not begun after `slow_s`, `tell` hears of it, in another thread.
         """
@@ -58,6 +61,7 @@ class Client:
             # all the rest; a proxy of the environment must not see these requests.
             transport=_Transport(uds=str(socket), verify=False),
             base_url="http://edge-rt",
+            headers={} if app is None else {"x-edge-app": app},
             timeout=httpx.Timeout(None, connect=_CONNECT_S),
             trust_env=False,
         )

@@ -29,6 +29,7 @@ GROUPS = {
     "Ask": {
         "run": "Ask a model one thing.",
         "chat": "Talk with a model.",
+        "mcp": "Serve the Model Context Protocol.",
     },
     "Models": {
         "models": "List, fetch, check and remove models.",
