@@ -71,7 +71,12 @@ def test_the_archive_builds_what_the_checkout_has(made: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "tools/"))]
 
 
-def test_the_page_of_an_index_has_no_link_that_leads_nowhere() -> None:
+def test_the_page_of_an_index_has_no_link_that_leads_nowhere(made: Path) -> None:
     """A link to a file of this repository does, and the project names no home to lead to."""
-    targets = re.findall(r"\]\(([^)]+)\)", (CHECKOUT / "README.md").read_text())
+    with zipfile.ZipFile(next(made.glob("*.whl"))) as wheel:
+        (place,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        page = wheel.read(place).decode()
+    targets = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(targets) == 3  # those of others
     assert [target for target in targets if not target.startswith("https://")] == []
+    assert "The tutorial goes on from here." in page

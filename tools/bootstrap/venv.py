@@ -117,7 +117,8 @@ class Venv:
         place = self.path / "checkout"
         shutil.rmtree(place, ignore_errors=True)
         (place / "tools").mkdir(parents=True)
-        for name in ("pyproject.toml", "README.md", "LICENSE", "edge_rt", "tools/edge_rt_convert"):
+        packages = ("edge_rt", "tools/edge_rt_convert")
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", *packages):
             (place / name).symlink_to(checkout / name)
         return place
 

@@ -15,7 +15,7 @@ from bootstrap import SetupError, llama_wheel, system, wheelhouse
 from bootstrap.ensure import turn
 from bootstrap.paths import CHECKOUT, cache_dir
 
-_FILES = ("pyproject.toml", "README.md", "LICENSE")
+_FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 _PACKAGES = ("edge_rt", "tools/edge_rt_convert")
 LOCK = CHECKOUT / "requirements.lock"
 
