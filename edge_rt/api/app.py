@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -145,6 +146,7 @@ def create_app(
     applications: Iterable[str] = (),
     semantic: SemanticCache | None = None,
     embedding: str = "default",
+    draw: Callable[[], float] = random.random,
     checkers: Mapping[str, CheckerSpec] | None = None,
     judges: Mapping[str, AnswerChecker] | None = None,
     sandbox: Sandbox | None = None,
@@ -163,15 +165,15 @@ def create_app(
     `access` are the socket's rights by user; None: all users may do everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `applications` are the names of those with a budget.
-    `semantic` finds those to questions that mean the same, by the model `embedding`. `checkers` are
-    the programs that `edge.check` may name, `judges` those of `edge.samples`, run in `sandbox`.
-    `images` decodes those of requests.
+    `semantic` finds those to questions that mean the same, by the model `embedding`, and `draw`
+    gives a number from 0 to 1 for each of these. `checkers` are the programs that `edge.check` may
+    name, `judges` those of `edge.samples`, run in `sandbox`. `images` decodes those of requests.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     `ending` is set when streams without an end of their own are to end. `trace` takes each request
     that models worked for, once it has ended.
     """
     meters = Meters()
-    nearby = None if semantic is None else Nearby(semantic, embedding, service, meters)
+    nearby = None if semantic is None else Nearby(semantic, embedding, service, meters, draw)
     caching = Caching(
         cache, clock, per_client=per_client, nearby=nearby, simulated=service.simulated
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,7 +12,17 @@ from typing import TYPE_CHECKING
 
 from edge_rt.api.allowance import Allowance, Cached, grant
 from edge_rt.api.asked import RecentRequests
-from edge_rt.api.kept import DECODER, NOBODY, AskedQuestion, Found, Near, Place, Record, Topic
+from edge_rt.api.kept import (
+    DECODER,
+    NOBODY,
+    AskedQuestion,
+    Found,
+    Near,
+    Place,
+    Record,
+    Topic,
+    texts,
+)
 from edge_rt.api.meters import Meters
 from edge_rt.api.service import Service
 from edge_rt.core.cached import digest
@@ -26,6 +37,7 @@ from edge_rt.generation.usage import tallied
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
 
+EXPLORED = 0.05  # share of the semantic hits that are answered anew, so that they are compared, too
 LONGEST_TEXT = 2000  # characters; longer texts are seldom alike, and not looked for
 _TOO_LONG = "context_length_exceeded"
 log = logging.getLogger(__name__)
@@ -101,15 +113,26 @@ class Caching:
         return await self.nearby.read(place.topic, place.terms, arrived_s, app)
 
     async def find_near(self, place: Place, asked: AskedQuestion) -> Found | None:
-        """Return what was answered before to a question that means the same, if anything was."""
-        if self.nearby is None or place.wanted == "refresh":
+        """Return what was answered before to a question that means the same, if anything was.
+
+        A few of these are answered anew even so, and compared with what would have been given.
+        """
+        nearby = self.nearby
+        if nearby is None or place.wanted == "refresh":
             return None
-        while (neighbour := await self.nearby.cache.find(asked.question)) is not None:
-            found = await self._find(neighbour.key, place, Near(neighbour, asked.cost))
-            if found is not None:
-                self.nearby.hits += 1
-                return found
-            self.nearby.cache.forget(neighbour.key)
+        while (near := await nearby.cache.find(asked.question)) is not None:
+            found = await self._read(near.key, place, Near(near, asked.cost))
+            if found is None:
+                nearby.cache.forget(near.key)
+                continue
+            hit = near.passes and (place.wanted == "only" or nearby.draw() >= EXPLORED)
+            nearby.cache.count(asked.question.space, hit)
+            if hit:
+                nearby.hits += 1
+                return self._counted(found)
+            asked.rival = near, texts(found.content.lines)
+            return None
+        nearby.cache.count(asked.question.space, False)
         return None
 
     def missed(self, place: Place) -> None:
@@ -128,7 +151,11 @@ class Caching:
         nearby = None if self.nearby is None else self.nearby.cache
         return Record(self.cache, place, self._clock, nearby, asked)
 
-    async def _find(self, key: bytes, place: Place, near: Near | None = None) -> Found | None:
+    async def _find(self, key: bytes, place: Place) -> Found | None:
+        found = await self._read(key, place)
+        return None if found is None else self._counted(found)
+
+    async def _read(self, key: bytes, place: Place, near: Near | None = None) -> Found | None:
         kept = None if self.cache is None else await self.cache.find(key)
         if kept is None:
             return None
@@ -136,20 +163,33 @@ class Caching:
         if card is None:
             return None
         content = DECODER.decode(kept.content).on(self._simulated())
-        found = Found(card, round(self._clock() - kept.made, 3), kept, content, near)
-        self.hits[card.id] += 1
+        return Found(card, round(self._clock() - kept.made, 3), kept, content, near)
+
+    def _counted(self, found: Found) -> Found:
+        """Count an answer that is given again, and return it."""
+        self.hits[found.card.id] += 1
         if (energy_j := found.content.energy_j) is not None:
             # Beside others that came and went, it may have been made for less than nothing.
-            self.saved_j[card.id] += max(0.0, energy_j)
+            self.saved_j[found.card.id] += max(0.0, energy_j)
         return found
 
 
 class Nearby:
     """Questions as vectors, which an embedding model makes, and the cache that holds them."""
 
-    def __init__(self, cache: SemanticCache, model: str, service: Service, meters: Meters) -> None:
-        """`model` is the id of the embedding model, which need not be there yet."""
-        self.cache, self.model = cache, model
+    def __init__(
+        self,
+        cache: SemanticCache,
+        model: str,
+        service: Service,
+        meters: Meters,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`model` is the id of the embedding model, which need not be there yet.
+
+        `draw` gives a number from 0 to 1 for each answer that may be given again.
+        """
+        self.cache, self.model, self.draw = cache, model, draw
         self.hits = 0  # since the start
         self._service, self._meters = service, meters
         self._trouble = Trouble(log, "answers to similar questions are not looked for")
@@ -171,10 +211,11 @@ class Nearby:
             return None
         self._trouble.over()
         self._meters.generated(card.id, tallied(embedded.timings, cost))
-        scope = digest(topic.scope, card.id, card.sha256)  # vectors of two models tell nothing
+        space = digest(card.id, card.sha256)  # vectors of two models tell nothing
         from edge_rt.generation.cache.semantic import Question
 
-        return AskedQuestion(Question(scope, topic.text, vector(embedded.vectors)), cost)
+        point = vector(embedded.vectors)
+        return AskedQuestion(Question(digest(topic.scope, space), topic.text, point, space), cost)
 
 
 class Flights:

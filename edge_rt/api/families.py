@@ -5,7 +5,7 @@ What is missing has no series, for a 0 would be believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from edge_rt.api.caching import Caching
@@ -84,7 +84,10 @@ def cache_families(caching: Caching) -> list[Metric]:
     """Return the families of kept answers."""
     hits = (([model], float(count)) for model, count in caching.hits.items())
     saved = (([model], joules) for model, joules in caching.saved_j.items())
-    near = None if caching.nearby is None else caching.nearby.hits
+    nearby = caching.nearby
+    near = None if nearby is None else nearby.hits
+    compared: Mapping[str, int] = {} if nearby is None else nearby.cache.compared
+    verdicts_j = None if nearby is None else nearby.cache.verdicts_j
     size = None if caching.cache is None else caching.cache.file_bytes
     hits_text = "Requests answered with what was answered before."
     near_text = "Of the hits, those to questions that mean the same."
@@ -92,6 +95,13 @@ def cache_families(caching: Caching) -> list[Metric]:
     return _shown(
         counter("cache_hits", hits_text, hits, "model"),
         counter("cache_semantic_hits", near_text, _one(near)),
+        counter(
+            "cache_comparisons",
+            "Answers compared with those that a near question had got.",
+            (([verdict], float(count)) for verdict, count in compared.items()),
+            "verdict",
+        ),
+        counter("cache_verdict_joules", "Joules of verdicts on these.", _one(verdicts_j)),
         counter("cache_misses", "Requests that were not answered before.", _one(caching.misses)),
         counter("cache_saved_joules", saved_text, saved, "model"),
         gauge("cache_bytes", "What is kept of answers on the disk.", _one(size)),

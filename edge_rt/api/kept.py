@@ -119,6 +119,13 @@ def _joined(one: Line, next: Piece) -> Piece | None:
     return replace(one, text=one.text + next.text, tokens=one.tokens + next.tokens)
 
 
+def texts(lines: Sequence[Line]) -> str:
+    """Return the texts of kept answers, one after the other."""
+    pieces = [line for line in lines if isinstance(line, Piece)]
+    pieces.sort(key=lambda piece: (piece.call, piece.index))
+    return "".join(piece.text for piece in pieces)
+
+
 DECODER = msgspec.msgpack.Decoder(KeptContent)
 
 
@@ -129,12 +136,17 @@ class Topic(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class AskedQuestion:
-    """A question as it is looked for, and what its embedding took."""
+    """A question as it is looked for, and what its embedding took.
+
+    `rival` is the near question whose answer was not given, with that answer: the new answer is
+    compared with it.
+    """
 
     question: Question
     cost: Cost
+    rival: tuple[Neighbour, str] | None = None
 
 
 class Near(NamedTuple):
@@ -260,6 +272,15 @@ class Record:
         self._cache.keep(kept)
         if self._nearby is not None and self._asked is not None:
             self._nearby.keep(kept, self._asked.question)
+            self._compare(kept, self._nearby, self._asked)
+
+    def _compare(self, kept: Kept, nearby: SemanticCache, asked: AskedQuestion) -> None:
+        if asked.rival is not None:
+            from edge_rt.generation.cache.semantic import Comparison
+
+            near, answer = asked.rival
+            new = texts(self.lines)
+            nearby.compare(Comparison(asked.question, kept, new, near, answer))
 
 
 def _told(neighbour: Neighbour) -> dict[str, Any]:

@@ -24,6 +24,9 @@ REMOVED: Mapping[Key, RemovedOption] = {
     ("requests", "infer_s"): RemovedOption("a pass of two minutes is ended with its engine"),
     ("router", "rules"): RemovedOption(_CHOICE),
     ("router", "embedding"): RemovedOption(_CHOICE),
+    ("cache", "semantic", "doubt"): RemovedOption(
+        "cache.semantic.wrong is the share of wrong answers that is allowed"
+    ),
     ("knobs", "fan"): RemovedOption(
         "the board drives its fan; set it as the board's maker says, on a Jetson in "
         "/etc/nvfancontrol.conf"

@@ -287,7 +287,10 @@ class Ledger(Section, frozen=True):
 
 
 class Semantic(Section, frozen=True):
-    """Answers that are also given to other questions with the same meaning."""
+    """Answers that are also given to other questions with the same meaning.
+
+    Which questions these are is learnt from comparisons of answers; without any there are none.
+    """
 
     model: Text | None = None
     """The embedding model that compares questions. Default: no comparison."""
@@ -295,8 +298,13 @@ class Semantic(Section, frozen=True):
     """Questions that are compared; each takes 0.7 KB of memory."""
     max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024
     """Size of the file of questions."""
-    doubt: Share = 0.125
-    """Highest estimated probability that such an answer is wrong."""
+    wrong: Annotated[float, Meta(gt=0, le=0.1)] = 0.005
+    """Share of the requests that may get a wrong answer."""
+    judge: Text | None = None
+    """The language model that judges, in idle and cool time, whether two answers with other words
+    are the same. Default: only answers with the same words are."""
+    hourly_j: Amount = 100.0
+    """Joules of such verdicts in an hour."""
 
 
 class Cache(Section, frozen=True):

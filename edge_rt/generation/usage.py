@@ -86,7 +86,7 @@ class Origin(msgspec.Struct, frozen=True):
     cache_cosine: float | UnsetType = UNSET
     """How near the embedding of that question lies."""
     cache_doubt: float | UnsetType = UNSET
-    """Estimated probability that the answer is wrong for this question."""
+    """Upper estimate of the probability that the answer is wrong for this question."""
     simulated: str | UnsetType = UNSET
     """Id of the simulated board whose joules, watts and degrees these are; absent for a real
     board."""

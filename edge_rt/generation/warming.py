@@ -193,10 +193,10 @@ class Warming:
         return True
 
     async def _through(self, call: Call) -> None:
-        self._occupancy.ahead = 1
+        self._occupancy.ahead += 1
         try:
             async with aclosing(self._generate(call)) as events:
                 async for _ in events:
                     pass
         finally:
-            self._occupancy.ahead = 0
+            self._occupancy.ahead -= 1

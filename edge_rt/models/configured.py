@@ -64,6 +64,9 @@ def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
     for alias, target in models.aliases.items():
         if target not in RESERVED_NAMES:
             yield ("models", "aliases", alias), target.partition("@")[0], None
+    judge = config.cache.semantic.judge
+    if judge not in (None, "default"):
+        yield ("cache", "semantic", "judge"), judge, "language"
     if semantic not in (None, "default"):
         yield ("cache", "semantic", "model"), semantic, "embedding"
 

@@ -58,8 +58,10 @@ from edge_rt.speech.companion import OFFLINE as COMPANION_OFFLINE
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
+    from edge_rt.generation.comparing import Comparing
 
 _LATEST_BYTES = 256 * 1024  # of questions that were compared last, in memory
+_LEARNT_S = 30 * 86_400.0  # for which comparisons of answers are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ class Container:
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
         self._config, root = config, Path(config.sensors.root)
-        self._store = store
+        self._store, self._clock = store, clock
         self._cores = parts.cores or _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
@@ -232,6 +234,7 @@ class Container:
         read = prefixes(config, self.routing.models, self.service)
         self.warming = Warming(read, self.occupancy, self.pool, generation.generate, parts.pause)
         self.service.warm = self.warming.report
+        self._comparing = self._compares(generation, parts.pause)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Service]:
@@ -288,9 +291,34 @@ class Container:
         tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if warm:
             tasks.append(self.warming.run())
+        if self._comparing is not None:
+            tasks.append(self._comparing.run())
         if models.idle_unload_s:
             tasks.append(sweep(self.pool, models.idle_unload_s))
         return tasks
+
+    def _compares(self, generation: GenerationService, pause: Pause) -> Comparing | None:
+        """Return what has answers to near questions judged; None: nothing does."""
+        semantic = self._config.cache.semantic
+        if self.semantic is None or semantic.judge is None:
+            return None
+        from edge_rt.generation.comparing import Comparing
+
+        def cool() -> bool:
+            limits = self.governor_loop.limits
+            return limits.guard == "ok" and limits.admission == "open" and not limits.slows
+
+        return Comparing(
+            self.semantic,
+            semantic.judge,
+            semantic.hourly_j,
+            self.occupancy,
+            cool,
+            self.service.render,
+            generation.generate,
+            self._clock,
+            pause,
+        )
 
     def _governor(self, snapshot: BoardSnapshot | None) -> Governor:
         config = self._config
@@ -373,15 +401,15 @@ def _semantic(config: Config, paths: Paths) -> SemanticCache | None:
     cache, semantic = config.cache, config.cache.semantic
     if not cache.enabled or semantic.model is None:
         return None
-    from edge_rt.generation.cache.semantic import SemanticCache  # its words take memory
+    from edge_rt.generation.cache.semantic import SemanticCache
 
     store = ExactCache(
         paths.state / "semantic.db",
-        ttl_s=cache.ttl_s,
+        ttl_s=max(cache.ttl_s, _LEARNT_S),
         max_bytes=semantic.max_bytes,
         memory_bytes=_LATEST_BYTES,
     )
-    return SemanticCache(store, most=semantic.entries, limit=semantic.doubt)
+    return SemanticCache(store, most=semantic.entries, wrong=semantic.wrong)
 
 
 def _keep(config: Config, paths: Paths) -> KeepPrefixes | None:

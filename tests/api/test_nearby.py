@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.caching import LONGEST_TEXT
+from edge_rt.api.caching import EXPLORED, LONGEST_TEXT
+from edge_rt.core.cached import Kept, digest
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.generation.cache.exact import ExactCache
-from edge_rt.generation.cache.semantic import SemanticCache
+from edge_rt.generation.cache.semantic import Comparison, Neighbour, Question, SemanticCache
+from edge_rt.generation.cache.tables import vector
+from edge_rt.generation.cache.verified import figures
 
 GREEDY = {"temperature": 0}
 FIRST, AGAIN, OTHER = "Name three rivers.", "Please name 3 rivers.", "Name four rivers."
@@ -23,16 +26,52 @@ SYSTEM = {"role": "system", "content": "Be brief."}
 TURN = ({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."})
 
 
+def taught() -> Iterator[tuple[str, str, bool]]:
+    """Pairs of questions, and whether one answer does for both: by these words, and no others."""
+    for number in range(60):
+        thing = f"thing{number}"
+        yield f"Name three {thing}.", f"Please name 3 {thing}.", True
+        yield f"Name 3 {thing}.", f"Please do name 3 {thing}.", True
+        yield f"Name three {thing}.", f"Name three {thing}. Please.", True
+        yield f"Name three {thing}.", f"Name 3 {thing}.", True
+        yield f"Name three {thing}.", f"Name {'four' if number % 2 else 'five'} {thing}.", False
+        yield f"Please name 3 {thing}.", f"Name four {thing}.", False
+        yield f"Name three {thing}.", f"Name three {thing[::-1]}.", False
+
+
+def teach(semantic: SemanticCache, service: Any) -> None:
+    """Have the cache learn what `taught` tells, as from answers that were compared."""
+    vec = next(card for card in service.silent if card.id == "vec")
+    space = digest(vec.id, vec.sha256)
+    verifier = semantic.verifier(space)
+    for number, (one, other, same) in enumerate(taught()):
+        key = digest(number)
+        found = figures(0.99, one, other, key)
+        near = Neighbour(key, one, 0.99, found, verifier.lower(found), False)
+        asked = Question(b"", other, vector(bytes(4)), space)
+        kept = Kept(digest("again", number), "smol", "uid:1", NOW, b"")
+        semantic.learn(Comparison(asked, kept, "", near, ""), same)
+
+
 @pytest.fixture
-def make_near(make_client: Any, make_cache: Any, tmp_path: Path) -> Callable[..., Any]:
+def make_near(
+    make_client: Any, make_cache: Any, service: Any, tmp_path: Path
+) -> Callable[..., Any]:
     """Makes clients of an app that compares questions; all their vectors lie close together."""
 
-    def make(per_client: bool = False, clock: Callable[[], float] = lambda: NOW) -> Any:
+    def make(
+        per_client: bool = False,
+        clock: Callable[[], float] = lambda: NOW,
+        draw: Callable[[], float] = lambda: 0.99,
+        knows: bool = True,
+    ) -> Any:
         bounds = {"ttl_s": 1000.0, "max_bytes": 1 << 20, "memory_bytes": 1 << 16}
         semantic = SemanticCache(ExactCache(tmp_path / "s.db", clock=clock, **bounds), most=100)
+        if knows:
+            teach(semantic, service)
         cache = make_cache(clock=clock)
         options = {"semantic": semantic, "embedding": "vec", "per_client": per_client}
-        return make_client(cache=cache, clock=clock, **options)
+        return make_client(cache=cache, clock=clock, draw=draw, **options)
 
     return make
 
@@ -140,7 +179,7 @@ def test_a_long_question_is_shortened_where_it_is_told(near: Any) -> None:
 def test_all_but_the_text_must_be_the_same(near: Any, differs: dict[str, Any]) -> None:
     ask(near, FIRST)
     assert found(ask(near, AGAIN, **differs)) is None
-    assert found(ask(near, FIRST + " Please.", **differs)) == "semantic"
+    assert found(ask(near, "Please name three rivers.", **differs)) == "semantic"
     assert found(ask(near, OTHER)) is None
 
 
@@ -207,7 +246,7 @@ def test_vectors_of_another_model_are_not_compared(near: Any, service: Any) -> N
     ask(near, FIRST)
     service.silent = [msgspec.structs.replace(card, sha256="0" * 64) for card in service.silent]
     assert found(ask(near, AGAIN)) is None
-    assert found(ask(near, "Name 3 rivers, please.")) == "semantic"
+    assert near.get("/edge/v1/cache").json()["semantic"]["comparisons"] == 420  # of the first
 
 
 def test_a_model_that_is_not_there_is_missed_by_nobody(near: Any, service: Any) -> None:
@@ -268,7 +307,8 @@ def test_what_it_brought_is_told(near: Any) -> None:
     for text in (FIRST, AGAIN, OTHER):
         ask(near, text)
     report = near.get("/edge/v1/cache").json()
-    assert report["semantic"] == {"model": "vec", "questions": 2, "hits": 1}
+    told = {"model": "vec", "questions": 2, "hits": 1, "comparisons": 421, "verdicts_j": 0.0}
+    assert report["semantic"] == told | {"same": 241, "different": 180}
     assert (report["hits"], report["misses"]) == (1, 2)
     lines = near.get("/metrics").body.decode().splitlines()
     shown = dict(line.rsplit(" ", 1) for line in lines if line.startswith("edge_rt_"))
@@ -283,3 +323,42 @@ def test_without_a_model_nothing_is_compared(make_client: Any, make_cache: Any) 
     ask(client, FIRST)
     assert found(ask(client, AGAIN)) is None
     assert client.get("/edge/v1/cache").json()["semantic"] is None
+
+
+def test_the_first_days_have_no_hits_but_comparisons(make_near: Any, service: Any) -> None:
+    client = make_near(knows=False)
+    ask(client, FIRST)
+    assert found(ask(client, AGAIN)) is None
+    assert found(ask(client, "Please name three rivers.")) is None
+    told = client.get("/edge/v1/cache").json()["semantic"]
+    assert (told["hits"], told["comparisons"], told["same"]) == (0, 2, 2)
+    lines = client.get("/metrics").body.decode().splitlines()
+    assert 'edge_rt_cache_comparisons_total{verdict="same"} 2.0' in lines
+
+
+def test_an_answer_with_other_words_teaches_that_they_differ(
+    make_near: Any, service: Any, script: Any
+) -> None:
+    client = make_near(knows=False)
+    ask(client, FIRST)
+    said = [script.started(), script.delta("Hi"), script.cost(), script.finished()]
+    service.script = lambda call: said
+    ask(client, OTHER)
+    told = client.get("/edge/v1/cache").json()["semantic"]
+    assert (told["same"], told["different"]) == (0, 1)
+
+
+def test_some_hits_are_answered_anew_and_compared(make_near: Any, service: Any) -> None:
+    drawn = iter((EXPLORED - 0.001, EXPLORED))
+    client = make_near(draw=lambda: next(drawn))
+    ask(client, FIRST)
+    before = client.get("/edge/v1/cache").json()["semantic"]["comparisons"]
+    assert found(ask(client, AGAIN)) is None
+    assert client.get("/edge/v1/cache").json()["semantic"]["comparisons"] == before + 1
+    assert found(ask(client, "Please do name 3 rivers.")) == "semantic"
+
+
+def test_who_takes_nothing_else_is_not_answered_anew(make_near: Any) -> None:
+    client = make_near(draw=lambda: 0.0)
+    ask(client, FIRST)
+    assert found(ask(client, AGAIN, edge={"cache": "only"})) == "semantic"

@@ -56,8 +56,8 @@ def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
 
 
 def test_differences_are_keys_of_the_file() -> None:
-    other = Config(engine=Engine(threads=2), cache=Cache(semantic=Semantic(doubt=0.1)))
-    assert list(differences(Config(), other)) == ["engine.threads", "cache.semantic.doubt"]
+    other = Config(engine=Engine(threads=2), cache=Cache(semantic=Semantic(wrong=0.01)))
+    assert list(differences(Config(), other)) == ["engine.threads", "cache.semantic.wrong"]
     assert list(differences(other, other)) == []
 
 

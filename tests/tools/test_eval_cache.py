@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import random
 import struct
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 from eval_server import serving
 from evallib import EvalError
-from evallib.altered import KINDS, altered
-from evallib.near import share
+from evallib.near import Outcome, Replay, share
 from evallib.pairs import BANKING, MRPC, joined, mrpc
+from evallib.stream import ALTER, REWORD, Request, stream
 from evals.main import main
+
+from edge_rt.generation.cache.tables import Vector, vector
 
 WIDTH = 64
 PROMPTS = {
@@ -35,7 +40,7 @@ OTHER = (
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Pairs, questions to a bank, and prompts that all can be altered."""
+    """Pairs, questions to a bank, and prompts that all can be altered and reworded."""
     root = tmp_path / "data"
     lines = ["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"]
     lines += [f"1\t1\t2\t{SAME[0]}\t{SAME[1]}", f"0\t3\t4\t{OTHER[0]}\t{OTHER[1]}"] * 4
@@ -43,7 +48,11 @@ def data(tmp_path: Path) -> Path:
     put(root / BANKING, "text,category\nMy card is lost,lost\nMy card is  lost,lost\nI paid,pay\n")
     for at, (file, row) in enumerate(PROMPTS.items()):
         names = ("Alice", "Boris", "Chloe", "Dmitri", "Edith", "Farid")
-        texts = [f"The letter {n} of {names[at]} is {n + 2} pages long." for n in range(20)]
+        texts = [
+            f"From here to there {names[at]} can send my {n} big pages of {n + 2} lines today: "
+            f"is it a letter of paper {n}? I do not know."
+            for n in range(40)
+        ]
         put(root / file, "\n".join(json.dumps(row(text)) for text in texts))
     return root
 
@@ -64,58 +73,110 @@ def embed(body: dict[str, Any]) -> dict[str, Any]:
     return {"data": rows}
 
 
-def call(*words: str | Path) -> Result:
+def call(*words: str | int | Path) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_hits_are_counted_by_half_and_by_what_was_altered(data: Path, tmp_path: Path) -> None:
+def test_a_stream_is_counted_and_the_first_requests_have_no_hits(
+    data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out.json"
     with serving(tmp_path / "s", embed):
-        done = call("cache", "--data", data, "--socket", tmp_path / "s", "--altered", 30,
-                    "--json", out, "--md", tmp_path / "out.md")  # fmt: skip
+        wanted = ("--data", data, "--requests", 120, "--seed", 1, "--seed", 2)
+        files = ("--json", out, "--md", tmp_path / "out.md")
+        done = call("cache", *wanted, "--socket", tmp_path / "s", *files)
     assert done.exit_code == 0, done.output
-    document = json.loads(out.read_text())
-    pairs = {row["name"]: row for row in document["tasks"]["MRPC"]["ways"]}
-    assert {name: row["n"] for name, row in pairs.items()} == {
-        **{"paraphrases, tuning": 4, "paraphrases, held out": 0, "paraphrases, whole": 4},
-        **{"others, tuning": 0, "others, held out": 4, "others, whole": 4},
-        **{"others of all, tuning": 4, "others of all, held out": 4, "others of all, whole": 8},
-    }
-    assert pairs["paraphrases, whole"]["hits"] == 4
-    assert (pairs["others, whole"]["hits"], pairs["others of all, whole"]["n"]) == (0, 8)
-    assert pairs["others, whole"]["kept_apart"] == {"numbers": 4}
-    trade = document["tasks"]["MRPC, held out, by doubt"]["ways"]
-    assert [row["hits"] for row in trade if row["name"].startswith("others")] == [0] * 6
-    altered = {row["name"]: row for row in document["tasks"]["altered"]["ways"]}
-    assert (altered["any"]["n"], altered["any"]["hits"]) == (30, 0)
-    assert altered["a negation"]["kept_apart"] == {"negations": 10}
-    near = document["about"]["neighbours"]
-    assert (near["n"], near["hits"], near["on_another_matter"]) == (3, 2, 0)
-    assert "| any | 30 | 0 |" in (tmp_path / "out.md").read_text()
+    tables = json.loads(out.read_text())["tasks"]
+    one, two, everything = tables["streams"]["ways"]
+    assert [row["name"] for row in (one, two, everything)] == ["seed 1", "seed 2", "all"]
+    for name in ("n", "comparisons", "hits", "wrong", "repeats"):
+        assert everything[name] == one[name] + two[name], name
+        if name != "comparisons":
+            assert everything[name] == sum(row[name] for row in tables["by kind"]["ways"]), name
+    assert (everything["hits"], everything["wrong"]) == (0, 0)  # of so few comparisons
+    assert everything["comparisons"] > 0
+    assert "| all |" in (tmp_path / "out.md").read_text()
+
+
+def point(text: str) -> Vector:
+    """A vector that only the last word of a text decides."""
+    drawn = random.Random(text.split()[-1])
+    return vector(struct.pack("<384f", *(drawn.gauss(0, 1) for _ in range(384))))
+
+
+def test_answers_of_another_meaning_are_wrong(tmp_path: Path) -> None:
+    def replayed(same: bool) -> list[Outcome]:
+        requests = [
+            request
+            for number in range(400)
+            for request in (
+                Request(f"thing {number}", "x", 2 * number),
+                Request(f"please thing {number}", "x", 2 * number + (not same or number > 300)),
+            )
+        ]
+        vectors = {request.text: point(request.text) for request in requests}
+        folder = tmp_path / str(same)
+        folder.mkdir()
+        return asyncio.run(Replay(folder, vectors, 0.02, lambda: 0.99).run(requests))
+
+    apart = replayed(False)
+    assert not any(one.given for one in apart)
+    found = replayed(True)
+    assert [one.repeat for one in found[:2]] == [False, True]
+    assert any(one.right for one in found)
+    assert any(one.wrong for one in found[600:])
+    assert not any(one.wrong for one in found[:600])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "made"),
+    [
+        ("number", "It has 3 legs", None),
+        ("negation", "A cat is grey", "A cat is not grey"),
+        ("negation", "A cat is not grey", "A cat is grey"),
+        ("role", "the speed of light", "the light of speed"),
+        ("direction", "a train from Bern to Rome", "a train from Rome to Bern"),
+        ("direction", "prices rise", "prices fall"),
+        ("modality", "we can go", "we must go"),
+        ("person", "is it my card", "is it your card"),
+        ("time", "the day before", "the day after"),
+        ("numeral", "It has 3 legs", "It has three legs"),
+        ("numeral", "It has three legs", "It has 3 legs"),
+        ("numeral", "It has 3.5 legs", None),
+        ("shortened", "I do not know", "I don't know"),
+        ("synonym", "a big dog", "a large dog"),
+        ("role", "no such words", None),
+    ],
+)
+def test_rules_change_what_they_are_named_for(kind: str, text: str, made: str | None) -> None:
+    draws = {{**ALTER, **REWORD}[kind](text, random.Random(seed)) for seed in range(20)}
+    if kind == "number":
+        assert all(one.startswith("It has ") and one != text for one in draws if one)
+    elif made is None:
+        assert draws == {None}
+    else:
+        assert made in draws
+        assert text not in draws
+
+
+def test_a_stream_has_pairs_of_each_kind_and_the_seed_decides(data: Path) -> None:
+    found = stream(data, 120, 3)
+    assert found == stream(data, 120, 3) != stream(data, 120, 4)
+    kinds = Counter(one.kind for one in found)
+    assert all(kinds[kind] >= 2 for kind in (*ALTER, *REWORD))
+    for kind, same in (*((kind, False) for kind in ALTER), *((kind, True) for kind in REWORD)):
+        meanings = [one.meaning for one in found if one.kind == kind]
+        assert (len(set(meanings)) < len(meanings)) == same, kind
+    with pytest.raises(EvalError, match="too few"):
+        stream(data, 5000)
 
 
 def test_a_server_that_embeds_nothing_is_named(data: Path, tmp_path: Path) -> None:
     with serving(tmp_path / "s", lambda _: (404, "no such model")):
-        done = call("cache", "--data", data, "--socket", tmp_path / "s", "--altered", 6)
+        done = call("cache", "--data", data, "--socket", tmp_path / "s", "--requests", 120)
     assert done.exit_code == 1
     assert "no such model" in done.output
     assert "--data" in call("cache", "--data", tmp_path / "none").output
-
-
-def test_each_altered_prompt_differs_in_what_it_says(data: Path) -> None:
-    pairs = altered(data, 61, 0)
-    assert [sum(pair.kind == kind for pair in pairs) for kind in KINDS] == [20, 20, 21]
-    assert all(pair.one != pair.other and not pair.same for pair in pairs)
-    assert pairs == altered(data, 61, 0) != altered(data, 61, 1)
-    for pair in pairs:
-        one, other = (text.strip(".").split() for text in (pair.one, pair.other))
-        if pair.kind == "negation":
-            assert [word for word in other if word != "not"] == one
-        else:
-            (changed,) = (pair for pair in zip(one, other, strict=True) if pair[0] != pair[1])
-            assert changed[0].isdigit() == (pair.kind == "number")
-    with pytest.raises(EvalError, match="only"):
-        altered(data, 1000, 0)
 
 
 def test_sentences_are_read_as_they_were_written(data: Path) -> None:

@@ -1,28 +1,28 @@
-"""What the semantic cache would do with pairs of texts, and with many questions at once."""
+"""A stream of requests through the semantic cache, whose comparisons are judged by the labels."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
+from pathlib import Path
 
 from benchlib.http import Address, fetch
 
-from edge_rt.generation.cache.semantic import LEAST, Verdict, judge
-from edge_rt.generation.cache.tables import Vector, nearest, vector
-from edge_rt.generation.cache.wording import wording
+from edge_rt.api.caching import EXPLORED
+from edge_rt.core.cached import Kept
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.semantic import Comparison, Question, SemanticCache
+from edge_rt.generation.cache.tables import Vector, vector
 from evallib import EvalError
 from evallib.intervals import Interval
-from evallib.pairs import Pair
+from evallib.stream import Request
 
 _BATCH = 64
-_LOOKS = 4  # neighbours of a question that are judged, as the daemon does
 _Z = 1.96
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,61 +50,71 @@ class Reader:
         return [vector(base64.b64decode(row["embedding"])) for row in rows]
 
 
-def verdicts(pairs: Sequence[Pair], vectors: Mapping[str, Vector]) -> list[Verdict]:
-    """Return how near the texts of each pair lie."""
+@dataclass(frozen=True)
+class Outcome:
+    """What a request got: the request whose answer it was given; None: an answer of its own.
 
-    def read(text: str) -> Any:
-        return wording(text), vectors[text]
-
-    return [judge(read(pair.one), read(pair.other)) for pair in pairs]
-
-
-def row(name: str, found: Sequence[Verdict], limit: float, alone: float) -> Row:
-    """Count the pairs that the cache would answer with one answer, and what kept others apart.
-
-    `alone` is a cosine, of which is told how many reach it, without any guard or second look.
+    `repeat` is whether one of the same meaning came before in other words.
     """
-    n = len(found)
-    hits = [verdict.passes(limit) for verdict in found]
-    close = [verdict for verdict in found if verdict.cosine >= LEAST]
-    guards = Counter(verdict.guard or "doubt" for verdict in close if not verdict.passes(limit))
-    return {
-        "name": name,
-        "n": n,
-        "hits": sum(hits),
-        "share": share(sum(hits), n),
-        "by_cosine_alone": share(sum(v.cosine >= alone for v in found), n),
-        "too_far": len(found) - len(close),
-        "kept_apart": dict(guards.most_common()),
-    }
+
+    request: Request
+    repeat: bool
+    given: Request | None
+
+    @property
+    def right(self) -> bool:
+        """Whether it was given an answer, of its own meaning."""
+        return self.given is not None and self.given.meaning == self.request.meaning
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it was given an answer of another meaning."""
+        return self.given is not None and not self.right
 
 
-def neighbours(
-    questions: Sequence[tuple[str, str]], vectors: Mapping[str, Vector], limit: float
-) -> Row:
-    """Each question asked when all the others were answered: hits, and those on another matter."""
-    known = {str(at).encode(): text for at, (text, _) in enumerate(questions)}
-    among = list(known), [vectors[text] for text in known.values()]
-    taken = {text: (wording(text), vectors[text]) for text in known.values()}
-    hits = others = 0
-    for text, about in questions:
-        near = nearest(vectors[text], *among, LEAST, _LOOKS + 1)
+class Replay:
+    """Asks requests one after the other; those of the same text as an earlier one are left out."""
+
+    def __init__(
+        self, folder: Path, vectors: Mapping[str, Vector], wrong: float, draw: Callable[[], float]
+    ) -> None:
+        """`folder` takes the cache's file; `draw` decides which hits are answered anew."""
+        store = ExactCache(folder / "s.db", ttl_s=math.inf, max_bytes=1 << 28, memory_bytes=1 << 26)
+        self._cache = SemanticCache(store, most=100_000, wrong=wrong)
+        self._vectors, self._draw = vectors, draw
+        self._asked: dict[bytes, Request] = {}
+        self._meanings: set[int] = set()
+
+    @property
+    def comparisons(self) -> int:
+        """How many answers were compared so far."""
+        return self._cache.compared.total()
+
+    async def run(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Return what came of each request."""
         found = [
-            (judge(taken[text], taken[known[key]]), key) for _, key in near if known[key] != text
+            await self._ask(request) for request in {one.text: one for one in requests}.values()
         ]
-        passing = [(verdict.doubt, key) for verdict, key in found if verdict.passes(limit)]
-        if passing:
-            hits += 1
-            others += questions[int(min(passing)[1])][1] != about
-    n = len(questions)
-    return {
-        "name": "BANKING77, each among the others",
-        "n": n,
-        "hits": hits,
-        "share": share(hits, n),
-        "on_another_matter": others,
-        "share_of_hits": share(others, hits),
-    }
+        await self._cache.close()
+        return found
+
+    async def _ask(self, request: Request) -> Outcome:
+        question = Question(b"", request.text, self._vectors[request.text])
+        near = await self._cache.find(question)
+        hit = near is not None and near.passes and self._draw() >= EXPLORED
+        self._cache.count(question.space, hit)
+        repeat = request.meaning in self._meanings
+        self._meanings.add(request.meaning)
+        if near is not None and hit:
+            return Outcome(request, repeat, self._asked[near.key])
+        kept = Kept(sha256(request.text.encode()).digest(), "m", "", 0.0, b"")
+        if near is not None:
+            comparison = Comparison(question, kept, "", near, "")
+            same = self._asked[near.key].meaning == request.meaning
+            self._cache.learn(comparison, same)
+        self._cache.keep(kept, question)
+        self._asked[kept.key] = request
+        return Outcome(request, repeat, None)
 
 
 def share(count: int, n: int) -> Mapping[str, float | None] | None:

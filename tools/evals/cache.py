@@ -1,8 +1,10 @@
-"""`tools/eval cache`: what the semantic cache takes for the same question."""
+"""`tools/eval cache`: what the semantic cache learns to take for the same question."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,38 +12,40 @@ from pathlib import Path
 import click
 from benchlib.http import Address
 from bootstrap.signals import end_cleanly_on_signals
-from evallib.altered import KINDS, altered
 from evallib.document import Document, Row
 from evallib.hosting import Host, host
 from evallib.markdown import percent, text
-from evallib.near import Reader, neighbours, row, share, verdicts
+from evallib.near import Outcome, Reader, Replay, share
 from evallib.options import MARKDOWN, STORE, asked, result
-from evallib.pairs import Pair, banking, mrpc
 from evallib.session import tell
+from evallib.stream import ALTER, REQUESTS, REWORD, Request, stream
 
-from edge_rt.generation.cache.semantic import LEAST, LIMIT, Verdict
+from edge_rt.generation.cache.semantic import WRONG
 from edge_rt.generation.cache.tables import Vector
 
 MODEL = "all-minilm-l6-v2"
-_ALONE = 0.9  # cosine
-_DOUBTS = (0.05, 0.08, 0.1, 0.125, 0.15, 0.2)
 _CONTEXT = 512  # tokens
-_BANKING = 2000  # questions
+_FIRST = 200  # requests
+_END = 5  # the last one part in so many
+_KINDS = ("paraphrase", *REWORD, "other sentence", "banking", *ALTER)
 _COLUMNS = (
-    ("pairs", text("name")),
+    ("stream", text("name")),
     ("n", text("n")),
-    ("hits", text("hits")),
-    ("hits, %", percent("share")),
-    (f"by a cosine of {_ALONE} alone, %", percent("by_cosine_alone")),
-    ("too far", text("too_far")),
-    ("kept apart by", lambda found: ", ".join(f"{k} {n}" for k, n in found["kept_apart"].items())),
+    ("comparisons", text("comparisons")),
+    ("semantic hits", text("hits")),
+    ("wrong", text("wrong")),
+    (f"of the first {_FIRST}", text("first_wrong")),
+    ("wrong, % of requests", percent("cache_error")),
+    ("wrong, % of hits", percent("cache_wrong_hits")),
+    ("repeats at the end", text("repeats")),
+    ("hits of these, %", percent("cache_hits")),
 )
 _NOTES = (
-    "A hit: the answer to one text would be given to the other. 95 % intervals by Wilson. Hits are "
-    "right of paraphrases and wrong of all other pairs; their share is told of the others and of "
-    "all pairs. Weights were fitted to MRPC's training file, bounds chosen by that and by the half "
-    "called tuning.",
-    f"Too far: below a cosine of {LEAST}. Kept apart by: the first guard that did, or the doubt.",
+    "Streams of MRPC's pairs, BANKING77's questions, and prompts that rules altered or reworded. "
+    "Repeats in other words are MRPC's paraphrases and what was reworded; questions of one intent "
+    "are not the same, whatever they say. Labels judge the comparisons: one for each request that "
+    "was answered anew and had a near neighbour. The end is the last fifth. 95 % intervals by "
+    "Wilson.",
 )
 
 
@@ -55,14 +59,14 @@ _NOTES = (
 @asked
 @click.option("--model", default=MODEL, show_default=True, help="It embeds the texts.")
 @click.option(
-    "--doubt",
-    default=LIMIT,
+    "--wrong",
+    default=WRONG,
     show_default=True,
-    type=click.FloatRange(0, 1),
-    help="As cache.semantic.doubt of the configuration.",
+    type=click.FloatRange(0, 0.1, min_open=True),
+    help="As cache.semantic.wrong of the configuration.",
 )
-@click.option("--altered", "number", default=500, show_default=True, type=click.IntRange(3))
-@click.option("--seed", default=0, show_default=True, help="Of what is altered.")
+@click.option("--requests", default=REQUESTS, show_default=True, type=click.IntRange(50))
+@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True)
 @STORE
 @result("cache")
 @MARKDOWN
@@ -70,64 +74,67 @@ def cache(
     data: Path,
     address: Address | None,
     model: str,
-    doubt: float,
-    number: int,
-    seed: int,
+    wrong: float,
+    requests: int,
+    seeds: tuple[int, ...],
     store: Path,
     json_file: Path,
     md_file: Path | None,
 ) -> None:
-    """Count what the semantic cache would answer with the answer to another question.
+    """Count what the semantic cache answers with the answer to another question.
 
-    Of pairs of sentences that people held for paraphrases or not (MRPC), of prompts that were
-    altered in one number, name or negation, and of many questions on like matters (BANKING77).
-    Nothing is generated: the daemon only embeds the texts.
+    Of streams of requests, one for each --seed, in which the cache learns from nothing on. The
+    daemon only embeds the texts.
     """
     end_cleanly_on_signals()
-    pairs, others = [*mrpc(data), *altered(data, number, seed)], banking(data)[:_BANKING]
-    texts = [text for pair in pairs for text in (pair.one, pair.other)]
-    texts += [text for text, _ in others]
+    streams = {seed: stream(data, requests, seed) for seed in seeds}
+    texts = [one.text for each in streams.values() for one in each]
     vectors = asyncio.run(_read(host(address, store, [model], _CONTEXT), model, texts))
-    about: dict[str, object] = {"model": model, "doubt": doubt, "seed": seed}
-    near = neighbours(others, vectors, doubt)
-    tables = _tables(pairs, verdicts(pairs, vectors), doubt)
-    document = Document("cache", {**about, "neighbours": near}, tables, _NOTES)
+    rows, outcomes = list[Row](), list[Sequence[Outcome]]()
+    for seed, each in streams.items():
+        found, comparisons = asyncio.run(_replayed(each, vectors, wrong, seed))
+        outcomes.append(found)
+        rows.append({**_row(f"seed {seed}", [found]), "comparisons": comparisons})
+    total = {"comparisons": sum(row["comparisons"] for row in rows)}
+    rows.append({**_row("all", outcomes), **total})
+    kinds = [_row(kind, outcomes, kind) for kind in _KINDS]
+    about: dict[str, object] = {"model": model, "wrong": wrong, "requests": requests}
+    document = Document("cache", about, {"streams": rows, "by kind": kinds}, _NOTES)
     tell(document, _COLUMNS, json_file, md_file)
 
 
-def _tables(
-    pairs: Sequence[Pair], found: Sequence[Verdict], doubt: float
-) -> Mapping[str, Sequence[Row]]:
-    """MRPC by half and as a whole, and what was altered by kind and as a whole."""
+def _row(name: str, outcomes: Sequence[Sequence[Outcome]], kind: str | None = None) -> Row:
+    """Count over streams; of a `kind` of requests, None: of all."""
 
-    def made(name: str, kinds: Sequence[str], same: bool, limit: float = doubt) -> Row:
-        chosen = zip(pairs, found, strict=True)
-        some = [verdict for pair, verdict in chosen if pair.kind in kinds and pair.same == same]
-        return row(name, some, limit, _ALONE)
+    def of(found: Sequence[Outcome]) -> list[Outcome]:
+        return [one for one in found if kind in (None, one.request.kind)]
 
-    halves = {"tuning": ["tuning"], "held out": ["held out"], "whole": ["tuning", "held out"]}
-
-    def wrong(name: str, kinds: Sequence[str]) -> Row:
-        others = made(f"others of all, {name}", kinds, False)
-        n = sum(pair.kind in kinds for pair in pairs)
-        return {**others, "n": n, "share": share(others["hits"], n), "by_cosine_alone": None}
-
+    everything = [one for found in outcomes for one in of(found)]
+    end = [one for found in outcomes for one in of(found[-(len(found) // _END) :]) if one.repeat]
+    hits, wrong = (
+        sum(one.given is not None for one in everything),
+        sum(one.wrong for one in everything),
+    )
     return {
-        "MRPC": [
-            *(made(f"paraphrases, {name}", kinds, True) for name, kinds in halves.items()),
-            *(made(f"others, {name}", kinds, False) for name, kinds in halves.items()),
-            *(wrong(name, kinds) for name, kinds in halves.items()),
-        ],
-        "MRPC, held out, by doubt": [
-            made(f"{'paraphrases' if same else 'others'}, {limit}", ["held out"], same, limit)
-            for limit in _DOUBTS
-            for same in (True, False)
-        ],
-        "altered": [
-            *(made(f"a {kind}", [kind], False) for kind in KINDS),
-            made("any", KINDS, False),
-        ],
+        "name": name,
+        "n": len(everything),
+        "comparisons": None,
+        "hits": hits,
+        "wrong": wrong,
+        "first_wrong": sum(one.wrong for found in outcomes for one in of(found[:_FIRST])),
+        "cache_error": share(wrong, len(everything)),
+        "cache_wrong_hits": share(wrong, hits),
+        "repeats": len(end),
+        "cache_hits": share(sum(one.right for one in end), len(end)),
     }
+
+
+async def _replayed(
+    requests: Sequence[Request], vectors: Mapping[str, Vector], wrong: float, seed: int
+) -> tuple[list[Outcome], int]:
+    with tempfile.TemporaryDirectory(prefix="edge-rt-eval-") as folder:
+        replay = Replay(Path(folder), vectors, wrong, random.Random(seed).random)
+        return await replay.run(requests), replay.comparisons
 
 
 async def _read(

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
+from edge_rt.api.caching import Nearby
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import read_document, whole_numbers
 from edge_rt.api.middleware.respond import send_json
@@ -17,11 +18,20 @@ from edge_rt.generation.cache.exact import AGAIN_S
 
 
 class SemanticReport(msgspec.Struct, frozen=True):
-    """Questions kept as vectors of the model `model`, and requests answered by another one's."""
+    """Questions kept as vectors of the model `model`, and requests answered by another one's.
+
+    `comparisons` of answers bear the present bounds; of those since the daemon's start, `same` had
+    the same answer and `different` another one. Verdicts on them took `verdicts_j`, as far as
+    known.
+    """
 
     model: str
     questions: int
     hits: int
+    comparisons: int
+    same: int
+    different: int
+    verdicts_j: float
 
 
 class PrefixReport(msgspec.Struct, frozen=True):
@@ -146,9 +156,16 @@ async def _report(context: Context) -> CacheReport:
         hits=caching.hits.total(),
         misses=caching.misses,
         saved_j=sum(caching.saved_j.values()) if caching.saved_j or not caching.hits else None,
-        semantic=nearby and SemanticReport(nearby.model, len(nearby.cache), nearby.hits),
+        semantic=nearby and _semantic(nearby),
         prefixes=await _prefixes(context),
     )
+
+
+def _semantic(nearby: Nearby) -> SemanticReport:
+    cache = nearby.cache
+    counted = cache.compared["same"], cache.compared["different"]
+    of = len(cache), nearby.hits, cache.comparisons(), *counted, round(cache.verdicts_j, 3)
+    return SemanticReport(nearby.model, *of)
 
 
 async def _prefixes(context: Context) -> PrefixReport | None:

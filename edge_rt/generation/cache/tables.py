@@ -6,17 +6,13 @@ import math
 import sqlite3
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from itertools import groupby
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter, mul
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edge_rt.core.cached import Group, Kept, Which, pack, unpack
 from edge_rt.core.system.database import PAGE, File, Schema
-
-if TYPE_CHECKING:
-    from edge_rt.generation.cache.wording import Wording
 
 SCHEMA = Schema(
     name="cache",
@@ -34,8 +30,6 @@ SCHEMA = Schema(
 
 SHARE = 16  # of the file may one answer have one part
 _SLICE = 16  # answers deleted at a time
-_WEIGHTS = (4.03, 3.78, 3.11, 0.28)  # of what `_figures` gives
-_BIAS = -4.61
 SHORT = 64  # vectors that are compared in full
 _RADIUS = 0.3  # of the signs may differ: those of a cosine of 0.8 do in 0.2, chance makes it 0.26
 _PEAK = 127
@@ -162,38 +156,6 @@ def _whole(key: bytes, packed: bytes, digest: bytes) -> Kept:
     if kept is None or kept.key != key:
         raise sqlite3.DatabaseError("an answer in it is damaged")
     return kept
-
-
-def doubt(cosine: float, one: Wording, other: Wording) -> float:
-    """Return the chance, 0 to 1, that two texts differ; `cosine` is their embeddings'."""
-    figures = _figures(cosine, one, other)
-    told = _BIAS + sum(w * f for w, f in zip(_WEIGHTS, figures, strict=True))
-    return 1 / (1 + math.exp(-told))
-
-
-def _figures(cosine: float, one: Wording, other: Wording) -> tuple[float, ...]:
-    """Return all of them 0 for equal texts, and larger for those that have less in common.
-
-    What the embeddings miss to each other; the share of the words that is not in both in the same
-    order; how much longer one is; and the most words that one tells in a row and the other nowhere.
-    """
-    a, b = set(one.content), set(other.content)
-    lengths = abs(math.log((1 + len(one.words)) / (1 + len(other.words))))
-    added = max(_added(one.content, b), _added(other.content, a))
-    return 1 - cosine, _disorder(one.words, other.words), lengths, added
-
-
-def _added(one: Sequence[str], other: Set[str]) -> int:
-    runs = groupby(one, other.__contains__)
-    return max((len(list(run)) for known, run in runs if not known), default=0)
-
-
-def _disorder(one: tuple[str, ...], other: tuple[str, ...]) -> float:
-    first, second = sorted((one, other))  # for the matcher minds which comes first
-    from difflib import SequenceMatcher
-
-    matcher = SequenceMatcher(None, first, second, autojunk=False)
-    return 1 - matcher.ratio() if one or other else 0.0
 
 
 class Vector(NamedTuple):
