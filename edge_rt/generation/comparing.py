@@ -30,8 +30,11 @@ Answer 1: {}
 Question 2: {}
 Answer 2: {}
 
-Could somebody who asked question 2 be given answer 1 instead, with nothing wrong and nothing \
-missing? Answer yes or no."""
+{} Answer yes or no."""
+_CHECKS = (  # each with what has to be said; a model that always says the same never agrees
+    ("Is answer 1 a right and complete answer to question 2, too?", "yes"),
+    ("Would answer 1 be wrong or incomplete as an answer to question 2?", "no"),
+)
 log = logging.getLogger(__name__)
 
 
@@ -110,13 +113,19 @@ class Comparing:
         return self._spent_j < self._hourly_j
 
     async def _verdict(self, comparison: Comparison) -> bool:
-        """Ask the model; raises EdgeError."""
+        """Return whether the model holds one answer to do for both; raises EdgeError."""
         near, asked = comparison.neighbour, comparison.asked
         texts = near.text, comparison.other_answer, asked.text, comparison.answer
-        content = _ASK.format(*(text[:LONGEST] for text in texts))
-        messages = [{"role": "user", "content": content}]
-        prompt = await self._render(self._judge, ChatPrompt(messages, think="off"))
         self._count += 1
+        for check, wanted in _CHECKS:
+            content = _ASK.format(*(text[:LONGEST] for text in texts), check)
+            messages = [{"role": "user", "content": content}]
+            prompt = await self._render(self._judge, ChatPrompt(messages, think="off"))
+            if await self._said(prompt) != wanted:
+                return False
+        return True
+
+    async def _said(self, prompt: str) -> str:
         call = Call(
             plan=Plan(self._judge),
             prompt=prompt,
@@ -137,7 +146,7 @@ class Comparing:
                         self._spend(event.energy_j)
         finally:
             self._occupancy.ahead -= 1
-        return said == "yes"
+        return said
 
     def _spend(self, energy_j: float | None) -> None:
         self._spent_j += self._hourly_j / UNKNOWN if energy_j is None else energy_j

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_rt.core.cached import Kept, digest
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.semantic import Comparison, Neighbour, Question, SemanticCache
+from edge_rt.generation.cache.tables import vector
+from edge_rt.generation.cache.verified import figures
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pull import pull
 from edge_rt.models.store.store import Store
@@ -20,6 +26,7 @@ CHAT = "/v1/chat/completions"
 EMBEDDING = "all-minilm-l6-v2"
 CACHE = {"cache": {"semantic": {"model": EMBEDDING}}}
 FIRST, AGAIN = "What is the capital of France?", "Hi! What's the capital of France?"
+LEARNT = {"cache": {"semantic": {"model": EMBEDDING, "wrong": 0.02}}}
 OTHERS = (
     "What is the capital of Spain?",
     "What is not the capital of France?",
@@ -38,11 +45,25 @@ def both_store(store: Path, minilm: Path, tmp_path_factory: Any) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def daemon(make_daemon: Any, both_store: Path) -> Iterator[Daemon]:
-    made = make_daemon(both_store, **CACHE)
-    yield made
-    made.close()
+def teach(daemon: Daemon, store: Path) -> int:
+    """Write to the stopped daemon's file what comparisons of others have told; how many."""
+    found = Store(store, load_catalogue()).get(EMBEDDING)
+    space = digest(found.id, found.sha256)
+    bounds = {"ttl_s": 1e9, "max_bytes": 1 << 24, "memory_bytes": 1 << 20}
+    cache = SemanticCache(ExactCache(daemon.directory / "semantic.db", **bounds), most=1)
+    verifier, pairs = cache.verifier(space), [(FIRST, AGAIN, True)] * len(OTHERS)
+    pairs += [(FIRST, other, False) for other in OTHERS]
+    for number in range(40):
+        for at, (one, other, same) in enumerate(pairs):
+            one, other = (text.replace("France", f"Place{number}") for text in (one, other))
+            key = digest(number, at)
+            told = figures(0.95, one, other, key)
+            near = Neighbour(key, one, 0.95, told, verifier.lower(told), False)
+            kept = Kept(digest("again", key), daemon.model, "uid:0", time.time(), b"")
+            asked = Question(b"", other, vector(bytes(4)), space)
+            cache.learn(Comparison(asked, kept, "", near, ""), same)
+    asyncio.run(cache.close())
+    return cache.comparisons()
 
 
 def ask(daemon: Daemon, text: str, **fields: Any) -> dict[str, Any]:
@@ -53,32 +74,46 @@ def ask(daemon: Daemon, text: str, **fields: Any) -> dict[str, Any]:
     return response.json()
 
 
-def test_other_words_get_the_answer_and_other_questions_do_not(daemon: Daemon) -> None:
-    first, again = ask(daemon, FIRST), ask(daemon, AGAIN)
-    edge = again["edge"]
-    assert "cache" not in first["edge"]
-    assert (edge["cache"], edge["cache_question"]) == ("semantic", FIRST)
+def semantic(daemon: Daemon) -> dict[str, Any]:
+    return daemon.http.get("/edge/v1/cache").json()["semantic"]
+
+
+def test_other_words_get_the_answer_once_that_is_learnt_and_other_questions_do_not(
+    own_daemon: Any, both_store: Path, tools: Any
+) -> None:
+    daemon = own_daemon(both_store, **LEARNT)
+    first = ask(daemon, FIRST)
+    assert daemon.terminate() == 0
+    learnt = teach(daemon, both_store)
+    daemon.start()
+    told = {"comparisons": learnt, "questions": 1}
+    tools.eventually(lambda: told.items() <= semantic(daemon).items(), "what was learnt is read")
+    again = ask(daemon, AGAIN, edge={"cache": "only"})
+    assert (again["edge"]["cache"], again["edge"]["cache_question"]) == ("semantic", FIRST)
     assert again["choices"] == first["choices"]
     for text in OTHERS:
         assert "cache" not in ask(daemon, text)["edge"], text
     embedded = [b for b in daemon.http.get("/edge/v1/ledger").json()["last"] if b["prompt_tokens"]]
     assert {EMBEDDING, daemon.model} <= {booking["model"] for booking in embedded}
     assert re.search("^semantic hits +1$", daemon.run("cache", "show").stdout, re.MULTILINE)
-    told = daemon.run("run", AGAIN, "--temperature", "0", "--max-tokens", "24").stderr
-    assert f'to "{FIRST}"' in told
 
 
-def test_questions_outlive_a_kill_and_damage_fails_no_request(
-    own_daemon: Any, both_store: Path
+def test_a_model_judges_answers_with_other_words_when_there_is_time(
+    own_daemon: Any, both_store: Path, tools: Any
 ) -> None:
+    judged = {"cache": {"semantic": {"model": EMBEDDING, "judge": "default"}}}
+    daemon = own_daemon(both_store, **judged)
+    for text in (FIRST, *OTHERS):
+        ask(daemon, text)
+    tools.eventually(lambda: semantic(daemon)["comparisons"] > 0, "answers are compared")
+    bookings = daemon.http.get("/edge/v1/ledger").json()["last"]
+    assert "compare-1" in [booking["answer_id"] for booking in bookings]
+
+
+def test_damage_fails_no_request(own_daemon: Any, both_store: Path) -> None:
     daemon = own_daemon(both_store, **CACHE)
-    first = ask(daemon, FIRST)
+    ask(daemon, FIRST)
     assert daemon.terminate() == 0
-    daemon.start()
-    again = ask(daemon, AGAIN)
-    assert again["edge"]["cache"] == "semantic"
-    assert again["choices"] == first["choices"]
-    daemon.kill()
     path = Path(daemon.directory, "semantic.db")
     path.write_bytes(b"\xff" * path.stat().st_size)
     daemon.start()

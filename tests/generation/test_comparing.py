@@ -47,7 +47,7 @@ class Bench:
 
     hourly_j: float = 100.0
     energy_j: float | None = 2.0
-    says: str = "yes"
+    says: tuple[str, str] = ("yes", "no")  # to each of the two checks
     cool: bool = True
     calls: list[Call] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Bench:
         self.calls.append(call)
         if self.faults:
             raise self.faults.pop()
-        yield Delta(1, 0, self.says, [1], [])
+        yield Delta(1, 0, self.says["wrong" in self.prompts[-1]], [1], [])
         yield Cost(self.energy_j, "measured", None, None, 1.0)
 
     async def pause(self, seconds: float) -> None:
@@ -107,20 +107,31 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 20))
 
 
-@pytest.mark.parametrize(("says", "same"), [("yes", True), ("no", False)])
-def test_a_model_judges_answers_with_other_words(says: str, same: bool) -> None:
+@pytest.mark.parametrize(
+    ("says", "same", "checks"),
+    [
+        (("yes", "no"), True, 2),
+        (("no", "no"), False, 1),
+        (("yes", "yes"), False, 2),  # whatever it is asked
+        (("no", "yes"), False, 1),
+    ],
+)
+def test_a_model_judges_answers_with_other_words(
+    says: tuple[str, str], same: bool, checks: int
+) -> None:
     bench = Bench(says=says)
     bench.cache.compare(comparison(1, "It is Paris.", "Paris"))
     assert bench.until(1) == [("asked 1", same)]
     assert all(word in bench.prompts[0] for word in ("near 1", "asked 1", "It is Paris.", "Paris"))
-    (call,) = bench.calls
+    call, *others = bench.calls
+    assert len(others) == checks - 1
     assert call.constraint is not None
     assert (call.id, call.plan.model, call.constraint.text) == (
         "compare-1",
         "judge",
         '["yes", "no"]',
     )
-    assert (bench.cache.verdicts_j, bench.occupancy.ahead) == (2.0, 0)
+    assert (bench.cache.verdicts_j, bench.occupancy.ahead) == (2.0 * checks, 0)
 
 
 def test_the_same_words_need_no_model() -> None:
@@ -144,12 +155,12 @@ def test_verdicts_wait_until_the_board_is_idle_and_cool() -> None:
     bench.comparing.add(comparison(1, "a", "b"))
     bench.until(1)
     assert states == [(1, False)] * 3 + [(0, False)] * 3
-    assert len(bench.calls) == 1
+    assert len(bench.calls) == 2
 
 
 @pytest.mark.parametrize(("energy_j", "most"), [(30.0, 4), (None, UNKNOWN)])
 def test_the_joules_of_an_hour_are_kept(energy_j: float | None, most: int) -> None:
-    bench = Bench(energy_j=energy_j)
+    bench = Bench(energy_j=energy_j, says=("no", "no"))
     for number in range(most + 1):
         bench.comparing.add(comparison(number, "a", "b"))
     bench.until(most)
