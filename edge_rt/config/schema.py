@@ -287,10 +287,7 @@ class Ledger(Section, frozen=True):
 
 
 class Semantic(Section, frozen=True):
-    """Answers that are also given to other questions with the same meaning.
-
-    Which questions these are is learnt from comparisons of answers; without any there are none.
-    """
+    """Answers also given to other questions, which comparisons tell to have the same answer."""
 
     model: Text | None = None
     """The embedding model that compares questions. Default: no comparison."""
@@ -301,8 +298,7 @@ class Semantic(Section, frozen=True):
     wrong: Annotated[float, Meta(gt=0, le=0.1)] = 0.005
     """Share of the requests that may get a wrong answer."""
     judge: Text | None = None
-    """The language model that judges, in idle and cool time, whether two answers with other words
-    are the same. Default: only answers with the same words are."""
+    """The language model that compares answers with other words. Default: these are different."""
     hourly_j: Amount = 100.0
     """Joules of such verdicts in an hour."""
 

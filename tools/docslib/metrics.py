@@ -96,7 +96,8 @@ def _of_requests() -> Iterator[Metric]:
 
 
 def _caching() -> Caching:
-    kept, near = SimpleNamespace(file_bytes=1), SimpleNamespace(hits=1)
+    compared = SimpleNamespace(compared={"same": 1, "different": 1}, verdicts_j=1.0)
+    kept, near = SimpleNamespace(file_bytes=1), SimpleNamespace(hits=1, cache=compared)
     figures = SimpleNamespace(hits={"…": 1}, saved_j={"…": 1}, misses=1, nearby=near, cache=kept)
     return cast(Caching, figures)
 
