@@ -40,6 +40,7 @@ GROUPS = {
         "setup": "Set this board up, or take that back.",
         "calibrate": "Measure the board, so that predictions hold.",
         "doctor": "Say what this board lacks, and what mends it.",
+        "rpc": "Lend this board's memory to a model of another board.",
         "twin": "Simulate a board around a process.",
     },
     "Budget": {
@@ -72,6 +73,7 @@ ELSEWHERE = {
     "check-config": "edge_rt.cli.local.serve",
     "doctor": "edge_rt.cli.local.doctor",
     "setup": "edge_rt.cli.local.setup",
+    "rpc": "edge_rt.cli.local.rpc",
     "twin": "edge_rt.cli.local.twin",
 }
 

@@ -239,12 +239,38 @@ def _engine(config: Config) -> Iterator[tuple[Key, str]]:
             ("engine", "prefill_chunk"),
             f"expected at most engine.batch ({engine.batch}), got {engine.prefill_chunk}",
         )
-    for name in ("gpu_layers", "kv_type"):
+    for name in ("gpu_layers", "kv_type", "rpc"):
         yield from _twice(("engine", name), getattr(engine, name))
+    yield from _rpc(config)
     kind = next((kind for kind in engine.kv_types if kind in _BLOCKS), None)
     if kind is not None and not engine.flash_attention:
         message = f"{kind} takes engine.flash_attention: leave that true, or name another type"
         yield ("engine", "kv_type"), message
+
+
+def _rpc(config: Config) -> Iterator[tuple[Key, str]]:
+    for index, peer in enumerate(config.engine.rpc):
+        try:
+            private_address(peer)
+        except ValueError as error:
+            yield ("engine", "rpc", index), str(error)
+    if config.engine.rpc and config.offline:
+        message = (
+            "the engine connects to other boards, which `offline: true` forbids: set it to false"
+        )
+        yield ("engine", "rpc"), message
+    if config.engine.rpc and not any(config.engine.offloads):
+        yield ("engine", "rpc"), "no layers go to other boards: say in engine.gpu_layers how many"
+
+
+def private_address(text: str) -> Address:
+    """Read "ADDRESS:PORT" of a network of one's own; ValueError says what is wrong."""
+    address = Address.parse(text)
+    if not address.port or ipaddress.ip_address(address.host).is_global:
+        raise ValueError(
+            f"expected a port, and a private address such as 10.0.0.12 or that of a tunnel: {text}"
+        )
+    return address
 
 
 def _twice(key: Key, values: object) -> Iterator[tuple[Key, str]]:

@@ -122,6 +122,9 @@ class Engine(Section, frozen=True):
     gpu_bytes: Positive | None = None
     """Memory that models may use of a GPU with memory of its own. Default: what is free of it when
     the engine starts. Other GPUs share the board's memory."""
+    rpc: list[str] = []
+    """Other boards that run `edge-rt rpc`, such as `["10.0.0.12:50052"]`: `gpu_layers` may lie in
+    their memory. Private addresses only, for the protocol knows no keys, and `offline: false`."""
     kv_type: KvType | Annotated[list[KvType], Meta(min_length=1)] | None = None
     """Number format of llama.cpp's keys and values. With a list the daemon chooses. Default: the
     first that suits model and GPU."""

@@ -37,6 +37,7 @@ NONE_S = 5.0  # after which one who got no engine may ask again
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 SIMULATED_GPU = "simulated-gpu"  # an argument behind these; see the engine's worker
+RPC = "rpc="  # the beginning of one that names another board
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
 OFFLINE = (sys.executable, "-m", "edge_rt.core.system.process", "edge_rt.engine.worker")
 

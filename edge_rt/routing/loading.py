@@ -67,7 +67,10 @@ def wanted(
     need = _weight_bytes(entry) + held + _working_bytes(entry, spec)
     # Onnxruntime packs weights anew, and of a model that sees, the projector is copied.
     mapped = _main_bytes(entry) if entry.backend == "llama.cpp" else 0
-    return LoadRequest(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, load))
+    offloaded = _gpu_bytes(entry, engine, load)
+    if engine.rpc:  # they are on other boards, and not in this one's memory, too
+        need, mapped = need - offloaded, mapped - int(mapped * _offloaded(entry, load))
+    return LoadRequest(resident_name(entry), spec, need, mapped, offloaded)
 
 
 def _weight_bytes(entry: ModelRecord) -> int:

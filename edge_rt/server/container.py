@@ -29,7 +29,7 @@ from edge_rt.engine.hang_detector import EngineHealth, HangDetector
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.process import CheckpointMemory, ExitReason
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
+from edge_rt.engine.supervisor import ENGINE, OFFLINE, RPC, SIMULATED_GPU, Supervisor
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.request_budget import ExpectedTimes
@@ -374,7 +374,8 @@ class Container:
 
 def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:
     command = OFFLINE if config.offline else ENGINE
-    return (*command, SIMULATED_GPU) if gpu_simulated else command
+    peers = [f"{RPC}{address}" for address in config.engine.rpc]
+    return (*command, SIMULATED_GPU) if gpu_simulated else (*command, *peers)
 
 
 def _book(config: Config, paths: Paths, simulated: str | None) -> Book:

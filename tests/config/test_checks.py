@@ -81,6 +81,33 @@ def test_the_key_at_fault_is_named(config: Config, key: tuple[str | int, ...]) -
     assert [found for found, _ in contradictions(config)] == [key]
 
 
+@pytest.mark.parametrize(
+    ("peer", "why"),
+    [
+        ("8.8.8.8:50052", "a private address"),
+        ("[2001:4860:4860::8888]:50052", "a private address"),
+        ("board.lan:50052", "board.lan"),
+        ("10.0.0.12:0", "expected a port"),
+        ("10.0.0.12", "expected HOST:PORT"),
+    ],
+)
+def test_layers_lie_on_boards_of_one_s_own_network(peer: str, why: str) -> None:
+    engine = Engine(rpc=["10.0.0.11:50052", peer], gpu_layers=1)
+    [(key, reason)] = contradictions(Config(engine=engine, offline=False))
+    assert key == ("engine", "rpc", 1)
+    assert why in reason
+
+
+def test_other_boards_are_reached_where_the_configuration_allows_it_and_layers_go_there() -> None:
+    peers = ["10.0.0.12:50052", "[fd00::2]:50052", "100.64.0.2:50052", "127.0.0.1:50052"]
+    engine = Engine(rpc=peers, gpu_layers=[20, 0])
+    assert list(contradictions(Config(engine=engine, offline=False))) == []
+    [(_, reason)] = contradictions(Config(engine=engine))
+    assert "offline" in reason
+    [(_, reason)] = contradictions(Config(engine=Engine(rpc=peers), offline=False))
+    assert "engine.gpu_layers" in reason
+
+
 def test_answers_that_nobody_keeps_are_not_compared() -> None:
     semantic = Semantic(model="all-minilm-l6-v2")
     [(key, reason)] = contradictions(Config(cache=Cache(enabled=False, semantic=semantic)))

@@ -64,6 +64,17 @@ def test_what_fits_answers_where_the_first_would_not(kit: Any) -> None:
     kit.run(run(AMPLE, "f16"))
 
 
+def test_what_lies_on_other_boards_takes_none_of_this_one_s_memory(kit: Any) -> None:
+    async def run(usable: int, layers: list[int], expected: int, **engine: Any) -> None:
+        house = house_of(kit, usable, kv_type="f16", gpu_layers=layers, **engine)
+        await house.said()
+        assert loaded(house) == LoadConfig(expected, "f16")
+
+    kit.run(run(TIGHT, [3, 0], 3, rpc=["10.0.0.12:50052"]))
+    with pytest.raises(Unavailable, match="memory"):
+        kit.run(run(TIGHT, [3, 0], 3))
+
+
 @pytest.mark.parametrize(("gpu_bytes", "layers"), [(None, 3), (2_200_000_000, 1), (9, 0)])
 def test_as_many_layers_are_loaded_as_a_gpu_with_memory_of_its_own_holds(
     kit: Any, gpu_bytes: int | None, layers: int

@@ -60,7 +60,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def units(layout: Layout) -> list[str]:
-    names = (files.SERVICE, files.SOCKET, files.CHECK_SOCKET, files.CHECK)
+    names = (files.SERVICE, files.SOCKET, files.CHECK_SOCKET, files.CHECK, files.RPC)
     return [str(layout.at(files.PLACES[name])) for name in names]
 
 
@@ -84,7 +84,25 @@ def test_the_network_for_traces_is_that_of_the_collector(analyze: str, layout: L
     assert Units(files.SERVICE)["Service"]["IPAddressDeny"] == "any", "all other addresses"
 
 
-@pytest.mark.parametrize(("unit", "most"), [(files.SERVICE, MOST_EXPOSURE), (files.CHECK, 0.5)])
+def test_memory_is_lent_to_boards_alone_that_somebody_names(analyze: str, layout: Layout) -> None:
+    page = (SOURCES.parent / "docs/how-to/fleet.md").read_text()
+    lender, borrower = (part.split("```")[0] for part in page.split("```ini\n")[1:])
+    for unit, drop_in in ((files.RPC, lender), (files.SERVICE, borrower)):
+        folder = layout.at(files.PLACES[unit] + ".d")
+        folder.mkdir()
+        (folder / "override.conf").write_text(drop_in)
+        assert "IPAddressAllow=10.0.0." in drop_in
+        assert Units(unit)["Service"]["IPAddressDeny"] == "any"
+    argv = [analyze, "verify", "--man=no", "--recursive-errors=no", *units(layout)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert files.RPC not in Units(files.SERVICE)["Unit"].values(), "nothing starts it by itself"
+
+
+@pytest.mark.parametrize(
+    ("unit", "most"),
+    [(files.SERVICE, MOST_EXPOSURE), (files.CHECK, 0.5), (files.RPC, MOST_EXPOSURE)],
+)
 def test_the_services_are_little_exposed(
     analyze: str, layout: Layout, unit: str, most: float
 ) -> None:

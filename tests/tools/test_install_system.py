@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bootstrap import SetupError
-from installlib.files import Layout
+from installlib.files import PLACES, RPC, Layout
 from installlib.system import System, run
 
 TRIGGER = "udevadm trigger" + "".join(
@@ -89,6 +89,18 @@ def test_an_image_is_told_nothing_else_and_this_machine_nothing(commands: Comman
         "systemctl --root=/image enable edge-rt.socket edge-rt.service",
         "systemctl --root=/image disable edge-rt.service edge-rt.socket",
     ]
+
+
+def test_the_unit_that_lends_memory_leaves_with_the_others(
+    commands: Commands, tmp_path: Path
+) -> None:
+    layout = Layout(destdir=tmp_path)
+    place = layout.at(PLACES[RPC])
+    place.parent.mkdir(parents=True)
+    place.touch()
+    System(layout, commands).leave()
+    left = "edge-rt.service edge-rt.socket edge-rt-rpc.service"
+    assert commands.said() == [f"systemctl --root={tmp_path} disable {left}"]
 
 
 def test_a_command_that_fails_says_why() -> None:

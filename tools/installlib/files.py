@@ -40,9 +40,10 @@ class Layout:
 
 SERVICE, SOCKET = "edge-rt.service", "edge-rt.socket"
 CHECK, CHECK_SOCKET = "edge-rt-check@.service", "edge-rt-check.socket"
+RPC = "edge-rt-rpc.service"  # that nobody enables but whoever wants it
 PLACES = {
     SERVICE: f"/etc/systemd/system/{SERVICE}",
-    **{unit: f"/etc/systemd/system/{unit}" for unit in (SOCKET, CHECK, CHECK_SOCKET)},
+    **{unit: f"/etc/systemd/system/{unit}" for unit in (SOCKET, CHECK, CHECK_SOCKET, RPC)},
     "edge-rt.sysusers": "/etc/sysusers.d/edge-rt.conf",
     "edge-rt.tmpfiles": "/etc/tmpfiles.d/edge-rt.conf",
     "60-edge-rt.rules": "/etc/udev/rules.d/60-edge-rt.rules",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bootstrap import SetupError
 
-from installlib.files import PLACES, SERVICE, SOCKET, Layout
+from installlib.files import PLACES, RPC, SERVICE, SOCKET, Layout
 
 _RUNS = Path("/run/systemd/system")  # while systemd does
 _UDEV = Path("/run/udev/control")
@@ -42,7 +42,7 @@ class System:
         In an image they never do: users, folders and rules are made when it boots.
         """
         here = layout.destdir is None
-        self._run = run
+        self._run, self._layout = run, layout
         self._here = here
         self._systemctl = ["systemctl"] if here else ["systemctl", f"--root={layout.destdir}"]
         self._running = here and (_RUNS.exists() if running is None else running)
@@ -66,9 +66,9 @@ class System:
 
     def leave(self) -> None:
         """Units at an end and disabled, before they go."""
-        self._run(
-            [*self._systemctl, "disable", *(["--now"] if self._running else []), SERVICE, SOCKET]
-        )
+        now = ["--now"] if self._running else []
+        opted = [RPC] if self._layout.at(PLACES[RPC]).exists() else []  # 0.2.0 has none
+        self._run([*self._systemctl, "disable", *now, SERVICE, SOCKET, *opted])
 
     def left(self) -> None:
         """Units and rules are gone."""

@@ -26,6 +26,7 @@ _FILES = {
     "edge-rt.socket": "usr/lib/systemd/system/edge-rt.socket",
     "edge-rt-check.socket": "usr/lib/systemd/system/edge-rt-check.socket",
     "edge-rt-check@.service": "usr/lib/systemd/system/edge-rt-check@.service",
+    "edge-rt-rpc.service": "usr/lib/systemd/system/edge-rt-rpc.service",
     "edge-rt.sysusers": "usr/lib/sysusers.d/edge-rt.conf",
     "edge-rt.tmpfiles": "usr/lib/tmpfiles.d/edge-rt.conf",
     "60-edge-rt.rules": "usr/lib/udev/rules.d/60-edge-rt.rules",

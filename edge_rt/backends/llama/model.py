@@ -153,7 +153,8 @@ def load_weights(path: Path, gpu_layers: int) -> Any:
         raise ModelFileError(
             f"`engine.gpu_layers` is {gpu_layers}, and this llama.cpp finds no GPU: have it built "
             "for yours (CMAKE_ARGS of tools/run), let its user open it (groups video, render), and "
-            "the service (`edge-rt doctor` checks DeviceAllow= of its unit), or set it to 0"
+            "the service (`edge-rt doctor` checks DeviceAllow= of its unit), or set it to 0. The "
+            "boards of `engine.rpc` are found while they answer"
         )
     params = lib.llama_model_default_params()
     params.n_gpu_layers = gpu_layers

@@ -92,6 +92,12 @@ def own_bytes(statm: Path = _STATM) -> int:
     return (int(resident) - int(shared)) * _PAGE
 
 
+def limit_data(more_bytes: int, statm: Path = _STATM) -> None:
+    """Let this process have so many bytes more than now, in use or not, of memory of its own."""
+    most = int(statm.read_text().split()[5]) * _PAGE + more_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 def limit(memory_bytes: int, files: int) -> None:
     """Limit this process's address space and how many files it has open; it writes none."""
     for what, most in (

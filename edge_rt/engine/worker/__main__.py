@@ -1,7 +1,8 @@
-"""The engine process: `python -m edge_rt.engine.worker [simulated-gpu] SOCKET BEAT CHECKPOINTS`.
+"""The engine process: `python -m edge_rt.engine.worker [OPTION...] SOCKET BEAT CHECKPOINTS`.
 
 The last three are descriptors. With `simulated-gpu` layers that are to lie on a GPU are computed by
-the CPU, and their time counts as the GPU's: a simulated board has no other.
+the CPU, and their time counts as the GPU's: a simulated board has no other. With `rpc=HOST:PORT`
+they may lie on another board.
 
 One thread owns all models and runs the decode loop; between two passes, and in the rests that a
 duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
@@ -16,18 +17,25 @@ import os
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.system.process import end_with_parent
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
+from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.supervisor import RPC
 from edge_rt.engine.worker.loading import (
     make_backend,
     make_without_gpu,
     open_vocabulary,
     versions,
 )
+from edge_rt.engine.worker.model_registry import AnyBackend
 from edge_rt.engine.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from edge_rt.backends.llama.rpc import Peers
 
 log = logging.getLogger("edge_rt.engine.worker")  # not "__main__"
 
@@ -44,11 +52,20 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.llama.devices import gpu_devices
     from edge_rt.backends.llama.model import park_threads
+    from edge_rt.backends.llama.rpc import Peers
 
     simulated = "simulated-gpu" in options
+    peers = Peers(one.removeprefix(RPC) for one in options if one.startswith(RPC))
+
+    def make(spec: ModelSpec, threads: int) -> AnyBackend:
+        if spec.gpu_layers:
+            join(peers)  # those that were away when this engine started
+        return make_backend(spec, threads)
+
+    join(peers)
     Worker(
         socket.socket(fileno=int(sock)),
-        make_without_gpu if simulated else make_backend,
+        make_without_gpu if simulated else make,
         backends=versions(),
         threads=len(os.sched_getaffinity(0)),
         gpus=[] if simulated else gpu_devices(),
@@ -58,6 +75,12 @@ def main(argv: list[str]) -> int:
         checkpoints=_checkpoints(int(checkpoints)),
     ).run()
     return 0
+
+
+def join(peers: Peers) -> None:
+    """Take the peers that are there, and log what keeps others away."""
+    for reason in peers.join():
+        log.warning("%s", reason)
 
 
 def _checkpoints(fd: int) -> Checkpoints | None:
