@@ -123,10 +123,14 @@ class TextEndpoint(TaskEndpoint[BodyT]):
         texts: Sequence[Text],
         allowance: TextAllowance | None,
         dimensions: int | None = None,
+        query: str | None = None,
     ) -> tuple[Embedded, Edge]:
-        """Return the vectors of the texts, and their cost; raises the errors of the service."""
+        """Return the vectors of the texts, and their cost; raises the errors of the service.
+
+        With a `query` they are scores by a model that ranks.
+        """
         side = allowance.side if allowance else None
-        call = EmbedCall(card.id, list(texts), side, dimensions)
+        call = EmbedCall(card.id, list(texts), side, dimensions, query=query)
         exchange = request.exchange
         [call] = grant([call], allowance, exchange.arrived, app=exchange.app)
         embedded, cost = await self.context.service.tasks.embed(call)

@@ -247,6 +247,13 @@ class EmbeddingBackend(BaseBackend, Protocol):
         """Token ids of `text`, its control tokens among them; see PromptVocabulary."""
         ...
 
+    def pair(self, query: str, text: str) -> tuple[list[int], int, int]:
+        """Return a question and a text as a model that ranks reads them.
+
+        With how many of these tokens come before the text's own, and how many behind.
+        """
+        ...
+
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the vectors of the inputs, (inputs, width) float32, of any length but 0."""
         ...

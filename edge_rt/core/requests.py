@@ -17,7 +17,7 @@ from edge_rt.core.trace import Trace
 PowerQuality = Literal["measured", "modelled"]
 
 
-Kind = Literal["language", "embedding", "tensors"]
+Kind = Literal["language", "embedding", "rerank", "tensors"]
 """What a model does: write text, place texts in a space, or whatever its named tensors say."""
 
 LATEST = ":latest"
@@ -196,7 +196,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class EmbedCall(msgspec.Struct, frozen=True):
-    """One request for embeddings; see Embed.
+    """One request for embeddings, or with a `query` for scores; see Embed.
 
     Without a vector for all it fails: see Call for what it may take.
     """
@@ -208,6 +208,7 @@ class EmbedCall(msgspec.Struct, frozen=True):
     energy_j: float | None = None
     deadline_s: float | None = None
     app: str = OWN_APP
+    query: str | None = None
 
 
 class InferCall(msgspec.Struct, frozen=True):

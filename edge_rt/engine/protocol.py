@@ -55,7 +55,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     gpu_layers: int = 0
     flash_attention: bool = True
     kind: str = "language"  # or "embedding" or "tensors"
-    pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls" or "last"
+    pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls", "last" or "rank"
     normalise: bool = True  # whether embeddings are brought to length 1
     providers: tuple[str, ...] = ()  # of onnxruntime, the preferred first; none: its CPU's
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
@@ -136,7 +136,8 @@ class Embed(Message, frozen=True):
 
     A text gets the control tokens that the model wants, token ids are taken as they are. Inputs
     longer than the model's context fail the request, unless `truncate` says which side to cut:
-    "start" or "end". Of each vector the first `dimensions` numbers are kept.
+    "start" or "end". Of each vector the first `dimensions` numbers are kept. With a `query`, each
+    text is read behind it by a model that ranks, and of the text alone is cut.
     """
 
     id: int
@@ -144,6 +145,7 @@ class Embed(Message, frozen=True):
     inputs: list[str | list[int]]
     truncate: str | None = None
     dimensions: int | None = None
+    query: str | None = None
 
 
 class RunTensors(Message, frozen=True):

@@ -44,12 +44,13 @@ class TaskService:
         self._clock = clock
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """Return the vectors, and what they cost; raises as `generate` does."""
-        entry = self._routing.models.able(call.model, "embedding")
+        """Return the vectors or scores, and what they cost; raises as `generate` does."""
+        kind = "embedding" if call.query is None else "rerank"
+        entry = self._routing.models.able(call.model, kind)
         model = resident_name(entry)
 
         def make(id: int) -> Embed:
-            return Embed(id, model, call.inputs, call.truncate, call.dimensions)
+            return Embed(id, model, call.inputs, call.truncate, call.dimensions, call.query)
 
         answer, cost = await self._perform(entry, call, make)
         assert isinstance(answer, Embedded)

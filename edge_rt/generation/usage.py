@@ -151,8 +151,9 @@ class Edge(Origin, frozen=True, kw_only=True):
     warnings: list[str] | UnsetType = UNSET
     """What of the request was not done as asked, and what makes answers slow; the headers
     `X-Edge-Warning` say the same."""
-    scores: Literal["cosine"] | UnsetType = UNSET
-    """What the scores of `/v1/rerank` are: cosines between the vectors of an embedding model."""
+    scores: Literal["cosine", "rerank"] | UnsetType = UNSET
+    """What the scores of `/v1/rerank` are: cosines between the vectors of an embedding model, or
+    what a model that ranks says of question and document together."""
     tokens_per_s: float | None
     """Speed of decoding, all answers together; null if the prompt's own pass was the only one."""
     route_trace: Trace | UnsetType = UNSET

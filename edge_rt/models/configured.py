@@ -9,14 +9,15 @@ from pathlib import Path
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
 from edge_rt.core.errors import ConfigError, ModelNotFound, RequestError
+from edge_rt.core.requests import Kind
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.formats.summary import Kind
 from edge_rt.models.naming import RESERVED_NAMES, check_id
 from edge_rt.models.store.store import Store
 
 _KINDS: dict[Kind, str] = {
     "language": "a language model",
     "embedding": "an embedding model",
+    "rerank": "a model that ranks",
     "tensors": "a model of named tensors",
 }
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from edge_rt.config.schema import Engine, Models
 from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError
-from edge_rt.core.requests import LATEST, ModelCard
-from edge_rt.models.formats.summary import Kind, Summary
+from edge_rt.core.requests import LATEST, Kind, ModelCard
+from edge_rt.models.formats.summary import Summary
 from edge_rt.models.loading import context_of
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair

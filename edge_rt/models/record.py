@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 
 from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.requests import Kind
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, EvaluatedQuality, SamplingDefaults
-from edge_rt.models.formats.summary import Kind, Summary
+from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import projector_of
 from edge_rt.models.store.manifest import ManifestRecord
 
@@ -24,16 +25,19 @@ STARTER_BYTES = 512_000_000
 _IS = {
     "language": "a language model; POST /v1/chat/completions has it write",
     "embedding": "an embedding model; POST /v1/embeddings has it place texts",
+    "rerank": "a model that ranks; POST /v1/rerank has it order texts",
     "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
 }
 _CANNOT = {
     "language": "writes no text",
     "embedding": "gives no embeddings",
+    "rerank": "ranks no texts",
     "tensors": "runs on no tensors of yours",
 }
 _COULD = {
     "language": "writes: edge-rt models pull",
     "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
+    "rerank": "ranks texts: edge-rt models add, or pull a GGUF reranker of the hub",
     "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }
 
@@ -76,7 +80,7 @@ class ModelRecord:
     @property
     def kind(self) -> Kind:
         """What the model does."""
-        return self.summary.kind
+        return "rerank" if self.summary.ranks else self.summary.kind
 
     @property
     def projector(self) -> Path | None:

@@ -56,6 +56,10 @@ class ToyEmbedding:
         assert not special
         return [BEGIN, *text.encode(), END]
 
+    def pair(self, query: str, text: str) -> tuple[list[int], int, int]:
+        before = [BEGIN, *query.encode(), END]
+        return [*before, *text.encode(), END], len(before), 1
+
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         assert not self.closed
         assert 0 < len(inputs) <= self.rows

@@ -16,8 +16,9 @@ from edge_rt.api.edge.classify import similarity
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
-from edge_rt.core.errors import RequestError
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.events import Embedded
+from edge_rt.core.requests import ModelCard
 from edge_rt.generation.usage import Edge
 
 MOST = 1024  # documents of one request
@@ -117,7 +118,7 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
     documents: Annotated[list[Words | Document], Meta(min_length=1, max_length=MOST)]
     """Texts, or objects with a `text`."""
     model: str | None = None
-    """Id of an embedding model."""
+    """Id of a model that ranks, or of an embedding model."""
     top_n: Count | None = None
     """How many documents the answer has at most. Default: all."""
     return_documents: bool | None = None
@@ -141,7 +142,8 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     """Its place in the request."""
     relevance_score: float
-    """The cosine between the vectors of question and document, from -1 to 1."""
+    """The cosine between the vectors of question and document, from -1 to 1, or what a model that
+    ranks says: of any size, the more the better."""
     document: Document | UnsetType = UNSET
     """The document, with `return_documents`."""
 
@@ -161,7 +163,8 @@ class RankedList(msgspec.Struct, frozen=True, kw_only=True):
 class Rerank(TextEndpoint[RerankRequest]):
     """Order documents by how well they fit a question.
 
-    All of them are embedded in one go, and ordered by their cosines.
+    A model that ranks reads each with the question; one for embeddings reads all by themselves, and
+    their cosines order them.
     """
 
     body = RerankRequest
@@ -169,33 +172,52 @@ class Rerank(TextEndpoint[RerankRequest]):
     @override
     async def answer(self, request: Received, send: Send) -> None:
         asked = self.read(request)
-        card = self.card(request, asked.model, "embedding")
-        texts = asked.texts
+        card = self._ranker(request, asked.model)
+        ranks = card.kind == "rerank"
+        texts, query = asked.texts, asked.query if ranks else None
+        given, fields = (
+            (texts, asked.fields[1:]) if ranks else ([asked.query, *texts], asked.fields)
+        )
         try:
-            embedded, edge = await self.embed(request, card, [asked.query, *texts], asked.edge)
+            embedded, edge = await self.embed(request, card, given, asked.edge, query=query)
         except RequestError as error:
-            raise placed(error, asked.fields) from None
+            raise placed(error, fields) from None
         # A thousand cosines take a while, which others must not wait for.
-        results = await asyncio.to_thread(_ranked, embedded, asked, texts)
+        scores = await asyncio.to_thread(_scores if ranks else _cosines, embedded)
         document = RankedList(
             id=f"rerank-{self.context.new_id()}",
             model=card.id,
-            results=results,
+            results=_ranked(scores, asked, texts),
             usage=TextUsage.of(embedded),
-            edge=msgspec.structs.replace(edge, scores="cosine"),
+            edge=msgspec.structs.replace(edge, scores="rerank" if ranks else "cosine"),
         )
         await send_json(send, document, headers=edge_headers(document.edge))
 
+    def _ranker(self, request: Received, model: str | None) -> ModelCard:
+        """Return the model that ranks, else one for embeddings; raises the errors of the latter."""
+        try:
+            return self.card(request, model, "rerank")
+        except (RequestError, ModelNotFound):
+            return self.card(request, model, "embedding")
 
-def _ranked(embedded: Embedded, asked: RerankRequest, texts: list[str]) -> list[Ranked]:
+
+def _scores(embedded: Embedded) -> list[float]:
+    return [numbers[0] for numbers in vectors(embedded)]
+
+
+def _cosines(embedded: Embedded) -> list[float]:
     query, *others = vectors(embedded)
+    return [similarity(query, other) for other in others]
+
+
+def _ranked(scores: list[float], asked: RerankRequest, texts: list[str]) -> list[Ranked]:
     ranked = [
         Ranked(
             index=index,
-            relevance_score=similarity(query, other),
+            relevance_score=score,
             document=Document(texts[index]) if asked.return_documents else UNSET,
         )
-        for index, other in enumerate(others)
+        for index, score in enumerate(scores)
     ]
     ranked.sort(key=lambda one: -one.relevance_score)
     return ranked[: asked.top_n]

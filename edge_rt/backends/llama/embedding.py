@@ -20,7 +20,8 @@ from edge_rt.backends.llama.model import (
 from edge_rt.core.errors import EngineError
 
 ROWS = 64  # most inputs of one pass
-_FROM_FILE, _NONE, _MEAN = -1, 0, 1  # enum llama_pooling_type
+_FROM_FILE, _NONE, _MEAN, _RANK = -1, 0, 1, 4  # enum llama_pooling_type
+_TEMPLATE = b"rerank"  # the chat template that a model may have for two texts
 
 
 class LlamaEmbedding(LlamaContext):
@@ -46,10 +47,34 @@ class LlamaEmbedding(LlamaContext):
         if lib.llama_pooling_type(self._context) == _NONE:
             lib.llama_free(self._context)
             self._begin(_params(self.room, self.rows, threads, _MEAN))
+        if lib.llama_pooling_type(self._context) == _RANK:
+            self.width = lib.llama_model_n_cls_out(self._model)
         self._batch = Batch(self.room)
         self._native = NativeBatch(self._batch)
         self._row = ctypes.c_float * self.width
         self.marks = self._marks()
+
+    def pair(self, query: str, text: str) -> tuple[list[int], int, int]:
+        template = lib.llama_model_chat_template(self._model, _TEMPLATE)
+        if template is None:
+            return self._apart(query, text)
+        before, _, behind = template.decode(errors="replace").partition("{document}")
+        before, behind = (part.replace("{query}", query) for part in (before, behind))
+        whole = cut(self._vocab, f"{before}{text}{behind}".encode(), True, False)
+        ends = (len(cut(self._vocab, part.encode(), True, False)) for part in (before, behind))
+        return whole, *ends
+
+    def _apart(self, query: str, text: str) -> tuple[list[int], int, int]:
+        """Return both texts with the control tokens around them that llama.cpp's server adds."""
+        vocab = self._vocab
+        end = lib.llama_vocab_eos(vocab)
+        end = lib.llama_vocab_sep(vocab) if end < 0 else end
+        ends = [end] * bool(lib.llama_vocab_get_add_eos(vocab))
+        before = [lib.llama_vocab_bos(vocab)] * bool(lib.llama_vocab_get_add_bos(vocab))
+        before += [*cut(vocab, query.encode(), False, False), *ends]
+        before += [lib.llama_vocab_sep(vocab)] * bool(lib.llama_vocab_get_add_sep(vocab))
+        own = cut(vocab, text.encode(), False, False)
+        return [*before, *own, *ends], len(before), len(ends)
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         self._batch.clear()

@@ -18,7 +18,7 @@ from edge_rt.backends.onnx.session import Node, OnnxSession, first_line
 from edge_rt.backends.onnx.vocabulary import load_tokenizer
 from edge_rt.core.errors import EdgeError, EngineError, ModelFileError, RequestError, invalid
 
-POOLINGS = ("mean", "cls", "last")
+POOLINGS = ("mean", "cls", "last", "rank")
 ROWS = 64  # most inputs of one pass
 _TOKENS, _MASK, _SEGMENTS = "input_ids", "attention_mask", "token_type_ids"
 
@@ -56,7 +56,8 @@ class OnnxEmbedding(OnnxTask):
 
     Its graph takes `input_ids` and, where it has them, `attention_mask` and `token_type_ids`, all
     (inputs, tokens) int64. Its first output of (inputs, tokens, width) is pooled: "mean" over all
-    tokens of an input, "cls" the first, "last" the last. One of (inputs, width) is taken as it is.
+    tokens of an input, "cls" the first, "last" the last. One of (inputs, width) is taken as it is:
+    "rank" wants one of width 1, for two texts that are read together.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class OnnxEmbedding(OnnxTask):
         super().__init__(path, threads, providers)
         self._inputs = _inputs(self._session.inputs, path)
         self._output, self.width = _output(self._session.outputs, path)
+        if pooling == "rank" and self.width != 1:
+            raise ModelFileError(f"{path.name} ranks no texts: it gives {self.width} numbers")
         self.vocab: int = self._tokenizer.get_vocab_size()
         self.context, self.rows = context, ROWS
         self.room = max(batch, context)
@@ -89,9 +92,18 @@ class OnnxEmbedding(OnnxTask):
         self._tokenizer.encode_special_tokens = not special
         return self._tokenizer.encode(text).ids
 
+    def pair(self, query: str, text: str) -> tuple[list[int], int, int]:
+        self._tokenizer.encode_special_tokens = True
+        found = self._tokenizer.encode(query, text)
+        own = [at for at, part in enumerate(found.sequence_ids) if part == 1]
+        if not own:
+            return found.ids, len(found.ids), 0
+        return found.ids, own[0], len(found.ids) - own[-1] - 1
+
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         tokens, mask = _padded(inputs)
-        fed = {_TOKENS: tokens, _MASK: mask, _SEGMENTS: np.zeros_like(tokens)}
+        segments = _segments(tokens, mask) if self._pooling == "rank" else np.zeros_like(tokens)
+        fed = {_TOKENS: tokens, _MASK: mask, _SEGMENTS: segments}
         try:
             given = {name: fed[name] for name in self._inputs}
             [found] = self._session.compute([self._output], given, threads=self._threads)
@@ -128,6 +140,13 @@ def _marks(tokenizer: Tokenizer) -> tuple[int, int]:
     if 0 not in mask:
         return 0, 0
     return mask.index(0), mask[::-1].index(0)
+
+
+def _segments(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 1 for tokens of the second text: those behind the first one that ends a text."""
+    last = np.take_along_axis(tokens, mask.sum(1, keepdims=True) - 1, 1)
+    ends = (tokens == last) & (mask == 1)
+    return np.minimum(np.cumsum(ends, 1) - ends, 1) * mask
 
 
 def _padded(inputs: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

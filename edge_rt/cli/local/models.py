@@ -157,8 +157,8 @@ def _no_default(named: str | None) -> str:
 )
 @click.option(
     "--pooling",
-    type=click.Choice(["mean", "cls", "last"]),
-    help="How the vectors of a text's tokens become one.",
+    type=click.Choice(["mean", "cls", "last", "rank"]),
+    help="How the vectors of a text's tokens become one, or rank: a cross-encoder.",
 )
 @with_store
 def add(

@@ -12,7 +12,7 @@ from edge_rt.backends.base import EmbeddingBackend
 from edge_rt.core.errors import EngineBroken, EngineError, RequestError, invalid
 from edge_rt.core.events import Embedded, Started
 from edge_rt.engine.protocol import Embed, ModelSpec
-from edge_rt.engine.scheduler.inputs import PAUSE_S, fitting_tokens
+from edge_rt.engine.scheduler.inputs import PAUSE_S, fitting_pair, fitting_tokens
 from edge_rt.engine.scheduler.runner import EngineCounters, Event
 from edge_rt.engine.scheduler.tasks import PendingTask, Tasks
 
@@ -108,12 +108,16 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         inputs = job.request.inputs
         while not job.read:
             at = len(job.tokens)
-            param = "input" if len(inputs) == 1 else f"input[{at}]"
-            job.tokens.append(
-                fitting_tokens(inputs[at], self._backend, job.request.truncate, param)
-            )
+            single = len(inputs) == 1 and job.request.query is None
+            param = "input" if single else f"input[{at}]"
+            job.tokens.append(self._tokens(job.request, inputs[at], param))
             if self._clock() >= until:
                 break
+
+    def _tokens(self, request: Embed, given: str | list[int], param: str) -> list[int]:
+        if request.query is None:
+            return fitting_tokens(given, self._backend, request.truncate, param)
+        return fitting_pair(request.query, str(given), self._backend, request.truncate, param)
 
     # --- one pass
 

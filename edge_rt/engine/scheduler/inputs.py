@@ -166,14 +166,35 @@ def fitting_tokens(
     return _cut(tokens, backend.context, truncate, before, behind)
 
 
+def fitting_pair(
+    query: str, text: str, backend: EmbeddingBackend, truncate: str | None, param: str
+) -> list[int]:
+    """Return a question and a text as tokens; see `fitting_tokens`. Only the text is cut."""
+    if len(query) > CHARACTERS * backend.context:
+        raise _too_long("query", f"{len(query)} characters", f"{backend.context} tokens")
+    tokens, before, behind = backend.pair(query, _readable(text, backend, truncate, param))
+    if len(tokens) <= backend.context:
+        return tokens
+    if truncate is None or before + behind >= backend.context:
+        raise _too_long(param, f"{len(tokens)} tokens with the question", f"{backend.context}")
+    return _cut(tokens, backend.context, truncate, before, behind)
+
+
 def _tokens(text: str, backend: EmbeddingBackend, truncate: str | None, param: str) -> list[int]:
-    """Cutting megabytes into tokens would hold up every stream for seconds, so it is not done."""
+    return backend.tokenize(_readable(text, backend, truncate, param), special=False)
+
+
+def _readable(text: str, backend: EmbeddingBackend, truncate: str | None, param: str) -> str:
+    """Return as much of a text as may be read.
+
+    Cutting megabytes into tokens would hold up every stream for seconds, so it is not done.
+    """
     most = CHARACTERS * backend.context
     if len(text) > most:
         if truncate is None:
             raise _too_long(param, f"{len(text)} characters", f"{backend.context} tokens")
         text = text[:most] if truncate == "end" else text[-most:]
-    return backend.tokenize(text, special=False)
+    return text
 
 
 def _cut(tokens: list[int], most: int, truncate: str, before: int, behind: int) -> list[int]:

@@ -98,7 +98,7 @@ class EmbeddingCard(_Card, frozen=True, tag="embedding"):
 
     context: _Context  # tokens of the longest text
     embedding: _Width  # of the vectors
-    pooling: Pooling
+    pooling: Pooling | Literal["rank"]  # "rank": one number says how well two texts fit
     normalise: bool  # whether vectors are to have length 1
 
 
@@ -139,6 +139,8 @@ def summarise_card(card: Card, file_bytes: int, control_tokens: tuple[str, ...] 
     found = {name: known[name] for name in Summary.__struct_fields__ if name in known}
     found |= {"kind": _KINDS[type(card)], "organisation": card.publisher, "file_bytes": file_bytes}
     found["control_tokens"] = control_tokens
+    if isinstance(card, EmbeddingCard) and card.pooling == "rank":
+        found |= {"pooling": None, "ranks": True}
     if not isinstance(card, TensorsCard):
         found["context_train"] = card.context
     if isinstance(card, LanguageModelCard):
@@ -192,7 +194,7 @@ class Description:
     """What the user says of a model without a card; None: nothing was said of it."""
 
     kind: Literal["embedding", "tensors"] | None = None
-    pooling: Pooling | None = None
+    pooling: Pooling | Literal["rank"] | None = None
 
     def refuse_for(self, why: str) -> None:
         """Raise RequestError unless nothing was said."""
@@ -221,7 +223,11 @@ class Description:
     def _embedding(self, place: Path, found: OnnxFile, tokenizer: Path) -> Card:
         context, width = read_tokenizer(tokenizer).longest_text, found.output_width
         if self.pooling is None:
-            raise RequestError("say how it pools: --pooling mean, cls or last", param="pooling")
+            asked = "say how it pools: --pooling mean, cls or last, or rank for a cross-encoder"
+            raise RequestError(asked, param="pooling")
+        if self.pooling == "rank" and width != 1:
+            told = f"{place} ranks no texts: its first output is not one number for each"
+            raise RequestError(told, param="pooling")
         if context is None or width is None or not (0 < context <= MAX_CONTEXT):
             told = "how long texts may be" if width is not None else "how long its vectors are"
             raise RequestError(f"{place} does not say {told}: write its {CARD}", param="kind")
@@ -232,5 +238,5 @@ class Description:
             context=min(context, found.positions or context),
             embedding=width,
             pooling=self.pooling,
-            normalise=True,
+            normalise=self.pooling != "rank",
         )

@@ -31,6 +31,7 @@ Kind = Literal["language", "embedding", "tensors"]
 Pooling = Literal["mean", "cls", "last"]
 """How the vectors of a text's tokens become one: their mean, the first one, the last one."""
 
+_RANK = 4  # of enum llama_pooling_type: one number says how well two texts fit
 _POOLING: dict[int, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # enum llama_pooling_type
 _ENCODERS = {  # architectures of llama.cpp that write no text
     "bert",
@@ -86,6 +87,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     kv_number_bytes: int = _F16  # of one number in the KV, at most
     pooling: Pooling | None = None  # None with kind "embedding": the backend knows
     normalise: bool = False  # whether vectors are to have length 1
+    ranks: bool = False  # with kind "embedding": it says how well a text fits another
     source_sha256: Sha256 | None = None  # of the model that this one was converted from
     look_bytes: int = 0  # of memory that its projector needs to look at an image
 
@@ -177,7 +179,9 @@ def summarise(header: Header) -> Summary:
         control_tokens=header.control_tokens,
         longest_token=header.longest_token,
         pooling=_POOLING.get(pooling) if kind == "embedding" else None,
-        normalise=kind == "embedding",  # files do not say; such vectors are made to be compared
+        # Files do not say; vectors are made to be compared.
+        normalise=kind == "embedding" and pooling != _RANK,
+        ranks=pooling == _RANK,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_rt.core.errors import RequestError
@@ -35,6 +36,46 @@ def test_documents_come_in_the_order_in_which_they_fit(client, service) -> None:
     assert body["edge"]["scores"] == "cosine"
     assert body["edge"]["energy_j"] == 1.5
     assert body["id"].startswith("rerank-")
+
+
+def ranker(service) -> None:
+    """Have the service know a model that ranks, which scores a text by its length."""
+    vec = next(card for card in [*service.models, *service.silent] if card.id == "vec")
+    service.models.append(msgspec.structs.replace(vec, id="cross", kind="rerank"))
+
+
+@pytest.mark.parametrize("model", ["cross", None])
+def test_a_model_that_ranks_reads_each_document_with_the_question(client, service, model) -> None:
+    ranker(service)
+    body = rerank(client, model=model).json()
+    assert [(one["index"], one["relevance_score"]) for one in body["results"]] == [
+        (0, 40.0),
+        (2, 5.0),
+        (1, 2.0),
+    ]
+    assert body["model"] == "cross"
+    assert body["edge"]["scores"] == "rerank"
+    [call] = service.embeds
+    assert (call.query, call.inputs) == ("a", ["x" * 40, "bb", "c" * 5])
+
+
+def test_an_embedding_model_that_is_named_goes_before_one_that_ranks(client, service) -> None:
+    ranker(service)
+    assert rerank(client).json()["edge"]["scores"] == "cosine"
+    assert service.embeds[0].query is None
+
+
+def test_a_document_that_is_too_long_is_named_as_it_was_sent(client, service) -> None:
+    ranker(service)
+    service.fault = RequestError("`input[0]`: too long.", param="input[0]")
+    assert rerank(client, model="cross").json()["error"]["param"] == "documents[0]"
+
+
+def test_a_model_that_ranks_makes_no_vectors(client, service) -> None:
+    ranker(service)
+    answer = client.post("/v1/embeddings", {"model": "cross", "input": "a"})
+    assert answer.status == 400
+    assert answer.json()["error"]["param"] == "model"
 
 
 def test_it_is_served_without_v1_too(client) -> None:

@@ -255,3 +255,16 @@ def test_whatever_comes_each_request_gets_its_own_vectors_once(
             assert front.vectors(id).tolist() == wanted(*texts).tolist()
         else:
             assert id in gone
+
+
+def test_with_a_question_each_text_is_read_behind_it() -> None:
+    front = EmbedFront()
+    front.submit(1, "a", "bc", query="q")
+    front.submit(2, "d" * 14, query="q")
+    front.settle()
+    begin = [BEGIN, *b"q", END]
+    expected = [toy_vector([*begin, *text, END]) for text in (b"a", b"bc")]
+    np.testing.assert_array_equal(front.vectors(1), expected)
+    failed = front.ended[2]
+    assert isinstance(failed, Failed)
+    assert failed.param == "input[0]", "one text of several, as far as the front knows"

@@ -12,7 +12,12 @@ from task_toys import BEGIN, END, Clock, ToyEmbedding
 from edge_rt.backends.base import InfillMarks
 from edge_rt.core.errors import RequestError
 from edge_rt.core.images import ImageReference
-from edge_rt.engine.scheduler.inputs import CHARACTERS, fitting_tokens, prompt_tokens
+from edge_rt.engine.scheduler.inputs import (
+    CHARACTERS,
+    fitting_pair,
+    fitting_tokens,
+    prompt_tokens,
+)
 
 TOY = ToyEmbedding(Clock())
 LONG = "abcdefghijklmnopqrst"  # of which 14 fit
@@ -26,6 +31,20 @@ def test_what_fits_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(("side", "kept"), [("end", LONG[:14]), ("start", LONG[-14:])])
 def test_cutting_leaves_the_control_tokens(side: str, kept: str) -> None:
     assert fitting_tokens(LONG, TOY, side, "input") == [BEGIN, *kept.encode(), END]
+
+
+def test_of_a_question_and_a_text_only_the_text_is_cut() -> None:
+    begin = [BEGIN, *b"why", END]
+    assert fitting_pair("why", "so", TOY, None, "input[0]") == [*begin, *b"so", END]
+    for side, kept in (("end", LONG[:10]), ("start", LONG[-10:])):
+        found = fitting_pair("why", LONG, TOY, side, "input[0]")
+        assert found == [*begin, *kept.encode(), END]
+    with pytest.raises(RequestError, match=r"`input\[2\]`: 26 tokens with the question"):
+        fitting_pair("why", LONG, TOY, None, "input[2]")
+    with pytest.raises(RequestError, match=r"`input\[2\]`.*with the question"):
+        fitting_pair("w" * 15, "so", TOY, "end", "input[2]")
+    with pytest.raises(RequestError, match="`query`: 1025 characters"):
+        fitting_pair("w" * 1025, "so", TOY, "end", "input[2]")
 
 
 @pytest.mark.parametrize(("side", "kept"), [("end", range(16)), ("start", range(4, 20))])

@@ -115,3 +115,9 @@ def test_the_other_kinds_have_no_kv(tmp_path: Path) -> None:
         assert (summary.kind, summary.context_train, summary.kv_bytes(10)) == (kind, context, 0)
         assert summary.chat_template is None
     assert summarise_card(read_card(written(tmp_path, EMBEDDING)), 1).pooling == "mean"
+
+
+def test_a_cross_encoder_is_an_embedding_model_that_ranks(tmp_path: Path) -> None:
+    card = EMBEDDING | {"pooling": "rank", "embedding": 1, "normalise": False}
+    summary = summarise_card(read_card(written(tmp_path, card)), 1)
+    assert (summary.kind, summary.ranks, summary.pooling) == ("embedding", True, None)

@@ -161,7 +161,7 @@ def bert(gguf: Gguf, architecture: str = "bert", **keys: bytes) -> Gguf:
         ("bert", 1, "embedding", "mean"),
         ("nomic-bert", 2, "embedding", "cls"),
         ("qwen3", 3, "embedding", "last"),
-        ("qwen3", 4, "embedding", None),  # ranks: the backend may know what to do
+        ("qwen3", 4, "embedding", None),  # ranks
         ("qwen3", 0, "language", None),
         ("llama", None, "language", None),
     ],
@@ -172,4 +172,5 @@ def test_models_that_place_texts_are_told_from_those_that_write(
     keys = {} if pooling is None else {"pooling_type": u32(pooling)}
     summary = read_summary(write(bert(gguf, architecture, **keys)))
     assert (summary.kind, summary.pooling) == (kind, word)
-    assert summary.normalise is (kind == "embedding")
+    assert summary.ranks is (pooling == 4)
+    assert summary.normalise is (kind == "embedding" and pooling != 4)
