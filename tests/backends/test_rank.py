@@ -56,8 +56,10 @@ def ranker(request: pytest.FixtureRequest, gguf: Path, graph: Path) -> Iterator[
 
 def by_llama(path: Path) -> Callable[[str, str], float]:
     """llama.cpp's score of two texts, in a context of their own, with its server's tokens."""
-    model = lib.llama_model_load_from_file(str(path).encode(), lib.llama_model_default_params())
-    vocab = lib.llama_model_get_vocab(model)
+    model: Any = lib.llama_model_load_from_file(
+        str(path).encode(), lib.llama_model_default_params()
+    )
+    vocab: Any = lib.llama_model_get_vocab(model)
 
     def tokens(text: str) -> list[int]:
         room = (lib.llama_token * 64)()
@@ -67,7 +69,7 @@ def by_llama(path: Path) -> Callable[[str, str], float]:
     def score(query: str, text: str) -> float:
         params = lib.llama_context_default_params()
         params.embeddings, params.pooling_type = True, lib.LLAMA_POOLING_TYPE_RANK
-        context = lib.llama_init_from_model(model, params)
+        context: Any = lib.llama_init_from_model(model, params)
         ids = [CLS, *tokens(query), SEP, SEP, *tokens(text), SEP]
         array = (lib.llama_token * len(ids))(*ids)
         assert lib.llama_encode(context, lib.llama_batch_get_one(array, len(ids))) == 0
@@ -106,7 +108,8 @@ def test_scores_are_onnxruntimes_own(graph: Path) -> None:
             "attention_mask": np.array([encoded.attention_mask]),
             "token_type_ids": np.array([encoded.type_ids]),
         }
-        expected.append(float(session.run(None, fed)[0][0, 0]))
+        logits: Any = session.run(None, fed)[0]
+        expected.append(float(logits[0, 0]))
     with closing(OnnxEmbedding(graph, **sizes(), pooling="rank")) as ranker:
         assert scores(ranker, TEXTS) == pytest.approx(expected, rel=1e-5)
 

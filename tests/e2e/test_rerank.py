@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rank_models import CONTEXT, write_rank_gguf, write_rank_onnx
@@ -37,7 +38,7 @@ def daemon(make_daemon, rankers):
 
 
 def own_scores(path: Path) -> list[float]:
-    sizes = {"context": CONTEXT, "batch": 128, "threads": 1}
+    sizes: dict[str, Any] = {"context": CONTEXT, "batch": 128, "threads": 1}
     onnx = path.suffix == ".onnx"
     made = OnnxEmbedding(path, **sizes, pooling="rank") if onnx else LlamaEmbedding(path, **sizes)
     with closing(made) as model:

@@ -61,18 +61,18 @@ class LlamaEmbedding(LlamaContext):
         before, _, behind = template.decode(errors="replace").partition("{document}")
         before, behind = (part.replace("{query}", query) for part in (before, behind))
         whole = cut(self._vocab, f"{before}{text}{behind}".encode(), True, False)
-        ends = (len(cut(self._vocab, part.encode(), True, False)) for part in (before, behind))
-        return whole, *ends
+        first, last = (cut(self._vocab, part.encode(), True, False) for part in (before, behind))
+        return whole, len(first), len(last)
 
     def _apart(self, query: str, text: str) -> tuple[list[int], int, int]:
         """Return both texts with the control tokens around them that llama.cpp's server adds."""
         vocab = self._vocab
-        end = lib.llama_vocab_eos(vocab)
-        end = lib.llama_vocab_sep(vocab) if end < 0 else end
-        ends = [end] * bool(lib.llama_vocab_get_add_eos(vocab))
-        before = [lib.llama_vocab_bos(vocab)] * bool(lib.llama_vocab_get_add_bos(vocab))
+        known = lib.llama_vocab_bos, lib.llama_vocab_eos, lib.llama_vocab_sep
+        begin, end, between = (int(cast(Any, find(vocab))) for find in known)
+        ends = [between if end < 0 else end] * bool(lib.llama_vocab_get_add_eos(vocab))
+        before = [begin] * bool(lib.llama_vocab_get_add_bos(vocab))
         before += [*cut(vocab, query.encode(), False, False), *ends]
-        before += [lib.llama_vocab_sep(vocab)] * bool(lib.llama_vocab_get_add_sep(vocab))
+        before += [between] * bool(lib.llama_vocab_get_add_sep(vocab))
         own = cut(vocab, text.encode(), False, False)
         return [*before, *own, *ends], len(before), len(ends)
 
