@@ -5,7 +5,6 @@ Sizes are bytes or tokens and durations seconds, as their names say. The text be
 entry in the reference of the configuration.
 """
 
-
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
