@@ -60,7 +60,10 @@ class LlamaMarks:
             marks.pop()
         if not length or (passing and self._window) or (marks and marks[-1].length == length):
             return  # there is always more of a window than a draft takes away
-        self._settle()
+        try:
+            self._settle()
+        except EngineError:
+            return
         size = lib.llama_state_seq_get_size_ext(self._context, lib.llama_seq_id(seq), _PARTIAL)
         state = bytearray(size), size, lib.llama_seq_id(seq), _PARTIAL
         if lib.llama_state_seq_get_data_ext(self._context, bytes_of(state[0]), *state[1:]):
@@ -72,7 +75,10 @@ class LlamaMarks:
         able = self.reach(seq, length) >= min(length, held(self._memory, seq))
         mark = None if self._keeps(seq, length) else self._before(seq, length)
         if mark is not None:
-            self._settle()  # else what was put off would take its place
+            try:
+                self._settle()  # else what was put off would take its place
+            except EngineError:
+                return False
             data, size, whose = bytes_of(mark.data), len(mark.data), lib.llama_seq_id(seq)
             lib.llama_state_seq_set_data_ext(self._context, data, size, whose, _PARTIAL)
         self._marks[seq] = [mark for mark in self._marks[seq] if mark.length <= length]
@@ -82,12 +88,14 @@ class LlamaMarks:
         """Mark `target`, a copy of `source`, where that is marked."""
         self._marks[target] = list(self._marks[source])
 
-    def _keeps(self, seq: int, length: int) -> bool:
-        """Return whether all is there that the token behind the first `length` attends to."""
-        if length >= held(self._memory, seq):
-            return True
+    def keeps(self, seq: int, length: int) -> bool:
+        """Return whether a window has all that the token behind the first `length` attends to."""
         first = lib.llama_memory_seq_pos_min(self._memory, seq)
         return self._window > 0 and first <= max(0, length + 1 - self._window)
+
+    def _keeps(self, seq: int, length: int) -> bool:
+        """Return whether no mark is needed to go back to the first `length` tokens."""
+        return length >= held(self._memory, seq) or self.keeps(seq, length)
 
     def _before(self, seq: int, length: int) -> _Mark | None:
         return next((m for m in reversed(self._marks[seq]) if m.length <= length), None)
@@ -137,12 +145,16 @@ class LlamaSequences(LlamaContext):
         return False
 
     def copy(self, source: int, target: int, length: int) -> bool:
-        if self._states:  # no token can be forgotten, as it takes to settle what was put off
-            self.restore(target, self.save(source))
-        else:
+        if self.marks is None or self.marks.keeps(source, length):
             self._empty(target)
             lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
             self._copied = True
+        else:  # a mark takes its place at once, or no token can be forgotten, as settling takes
+            try:
+                self.restore(target, self.save(source))
+            except EngineError:
+                self._empty(target)
+                return False
         if self._marks is not None:
             self._marks.inherit(source, target)
         return self.rewind(target, length)

@@ -102,3 +102,22 @@ def test_large_marks_are_few(
     marks.put(0)  # drops the nearer one, and then the oldest
     feed(backend, 0, 120, TEXT[120:130])
     assert (reached(marks, 0), reached(marks, 1)) == ([120, 130], [50])
+
+
+def test_a_window_is_copied_where_every_sequence_is_full(tmp_path: Path) -> None:
+    file = write_family(tmp_path / "model.gguf", "gemma3")
+    backend = LlamaBackend(file, context=512, sequences=2, batch=64, threads=1)
+    assert backend.marks is not None
+    text = [*TEXT, *TEXT, *TEXT][:512]
+    for start in range(0, 512, 64):
+        feed(backend, 0, start, text[start : start + 64])
+        feed(backend, 1, start, text[start : start + 64][::-1])
+        if start == 64:
+            expected = feed(backend, 0, 128, text[128:140])
+            assert backend.rewind(0, 128)
+            backend.marks.put(0)
+    assert backend.copy(0, 1, 512)
+    assert not backend.copy(0, 1, 128)  # llama.cpp has had no pass to make the first copy
+    assert backend.copy(0, 1, 128)
+    assert np.abs(feed(backend, 1, 128, text[128:140]) - expected).max() < 0.05
+    backend.close()
