@@ -145,7 +145,7 @@ class LlamaSequences(LlamaContext):
         return False
 
     def copy(self, source: int, target: int, length: int) -> bool:
-        if self.marks is None or self.marks.keeps(source, length):
+        if self._marks is None or self._marks.keeps(source, length):
             self._empty(target)
             lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
             self._copied = True

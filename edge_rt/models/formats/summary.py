@@ -11,8 +11,8 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.core.files import Sha256
+from edge_rt.models.formats.context_memory import context_memory
 from edge_rt.models.formats.gguf import FILE_TYPES, Header, read_header, read_projector
-from edge_rt.models.formats.kept import what_is_kept
 
 # Far above any real model, and small enough that products of them fit 64 bits.
 MAX_LAYERS = 512  # llama.cpp ends its process for more
@@ -146,7 +146,9 @@ def summarise(header: Header) -> Summary:
     key = facts.integer(f"{attention}.key_length", 0, MAX_WIDTH, usual)
     value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
     facts.require_rope(architecture, key)
-    keeps = what_is_kept(architecture, header.values, facts.size, kv_heads, embedding, key + value)
+    memory = context_memory(
+        architecture, header.values, facts.size, kv_heads, embedding, key + value
+    )
     pooling = facts.integer(f"{architecture}.pooling_type", -1, MAX_POOLING, 0)
     kind = "embedding" if architecture in _ENCODERS or pooling > 0 else "language"
     return Summary(
@@ -167,11 +169,11 @@ def summarise(header: Header) -> Summary:
         kv_heads=max(kv_heads),
         head_dim_k=key,
         head_dim_v=value,
-        kv_per_token=keeps.kv_per_token,
-        window_per_token=keeps.window_per_token,
-        window=keeps.window,
-        state_bytes=keeps.state_bytes,
-        state_width=keeps.state_width,
+        kv_per_token=memory.kv_per_token,
+        window_per_token=memory.window_per_token,
+        window=memory.window,
+        state_bytes=memory.state_bytes,
+        state_width=memory.state_width,
         vocab=header.vocab,
         chat_template=facts.text("tokenizer.chat_template"),
         bos_token=header.bos_token,

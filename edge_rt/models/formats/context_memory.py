@@ -24,7 +24,7 @@ _OWN_OF_GEMMA3N = 20  # layers; later ones use the keys and values of these
 _F32 = 4  # bytes
 
 
-class Kept(NamedTuple):
+class ContextMemory(NamedTuple):
     """Numbers that a token leaves in keys and values, of these those that leave with a window.
 
     `window` is in tokens, `state_bytes` are those of the recurrent states of a sequence, whose
@@ -84,14 +84,14 @@ class _Model:
         return _F32 * (max(0, self.number("ssm.conv_kernel") - 1) * mixed + inner * size)
 
 
-def what_is_kept(
+def context_memory(
     architecture: str,
     values: Mapping[str, object],
     integer: Callable[[str], int],
     kv_heads: list[int],
     embedding: int,
     head_dims: int,
-) -> Kept:
+) -> ContextMemory:
     """Return what a model of such `values` keeps.
 
     `integer` gives a checked one of them, 0 where there is none; `head_dims` are those of keys and
@@ -117,4 +117,4 @@ def what_is_kept(
     states = sum(recurrent[:trunk])
     state_bytes = states * model.state_bytes(embedding)
     width = model.number("ssm.inner_size") if states else 0
-    return Kept(full + within, within, window, state_bytes, width)
+    return ContextMemory(full + within, within, window, state_bytes, width)
