@@ -25,7 +25,7 @@ _F32 = 4  # bytes
 
 
 class ContextMemory(NamedTuple):
-    """Numbers that a token leaves in keys and values, of these those that leave with a window.
+    """Numbers that a token leaves in keys and values, and of these those that go with a window.
 
     `window` is in tokens, `state_bytes` are those of the recurrent states of a sequence, whose
     layers are `state_width` wide.

