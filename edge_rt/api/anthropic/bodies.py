@@ -35,7 +35,7 @@ _MEDIA = {"image": "see images", "document": "read documents"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-class ImageSource(msgspec.Struct, frozen=True):
+class BlockSource(msgspec.Struct, frozen=True):
     """Where an image is; nothing is fetched from a network."""
 
     type: str
@@ -54,7 +54,7 @@ class TextContentBlock(msgspec.Struct, frozen=True, kw_only=True):
     """`text` or `image`."""
     text: str | None = None
     """The text."""
-    source: ImageSource | None = None
+    source: BlockSource | None = None
     """Of an image, for models that see."""
     # of texts, and of documents, which are refused
     cache_control: Any = None

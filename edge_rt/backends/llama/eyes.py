@@ -108,20 +108,10 @@ class SeeingBackend(LlamaBackend):
         """
         image, place, part = self._meant(token, images)
         reference, after = image.reference, lib.llama_pos()
+        begin, batch = self._position(seq, start), self.batch.capacity
         with self._chunks(reference.width, reference.height, image.pixels) as natives:
-            status = mtmd.mtmd_encode_chunk(self._eyes, natives[place])
-            status = status or mtmd.mtmd_helper_decode_image_chunk(
-                self._eyes,
-                self._context,
-                natives[place],
-                mtmd.mtmd_get_output_embd(self._eyes),
-                self._position(seq, start),
-                seq,
-                self.batch.capacity,
-                ctypes.byref(after),
-                mtmd.mtmd_helper_post_decode_callback(),
-                None,
-            )
+            how = natives[place], begin, seq, batch, False, ctypes.byref(after)
+            status = mtmd.mtmd_helper_eval_chunk_single(self._eyes, self._context, *how)
         if status != 0:
             raise EngineError(f"llama.cpp could not read an image of {part.tokens} ({status})")
         lib.llama_synchronize(self._context)
@@ -141,8 +131,10 @@ class SeeingBackend(LlamaBackend):
     @override
     def rewind(self, seq: int, length: int) -> bool:
         position = self._position(seq, length)
-        self._skips[seq] = [skip for skip in self._skips[seq] if skip[0] <= length]
-        return super().rewind(seq, position)
+        kept = super().rewind(seq, position)
+        left = (skip for skip in self._skips[seq] if skip[0] <= length)
+        self._skips[seq] = [*left] if kept else []
+        return kept
 
     @override
     def copy(self, source: int, target: int, length: int) -> bool:
