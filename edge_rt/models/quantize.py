@@ -13,7 +13,7 @@ from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.system.ownership import child_ids
 from edge_rt.models.formats.gguf import FILE_TYPES
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.digest import Progress, unseen
+from edge_rt.models.store.digest import Progress, copy, unseen
 from edge_rt.models.store.disk import clear, locked, owned, require_space, store_errors
 from edge_rt.models.store.store import Store
 
@@ -105,7 +105,10 @@ def quantize(
             require_space(work, source.size)
             _run([*program, *words], source, progress)
             origin = source.source_sha256 or source.sha256
-            return store.add(target, name, move=True, source_sha256=origin)
+            eyes = source.projector and work / f"{name}-{source.projector.name}"
+            if source.projector and eyes:
+                copy(source.projector, eyes)
+            return store.add(target, name, move=True, projector=eyes, source_sha256=origin)
         finally:
             with suppress(OSError):  # what is left goes with the next one
                 clear(work / "lock")

@@ -86,6 +86,17 @@ def test_formats_through_the_sdk(daemon: Any, format: str) -> None:
 def test_broken_images_cost_their_requests_alone(daemon: Any) -> None:
     engine = daemon.engine()["pid"]
     whole = picture(4)
+    stream = {"messages": [{"role": "user", "content": "Hello"}], "ignore_eos": True}
+    with daemon.stream("/v1/chat/completions", max_tokens=700, **stream) as events:
+        next(events)
+        refuse_broken(daemon, whole)
+        *_, last = events
+    assert last["choices"][0]["finish_reason"] == "length"
+    usage(ask(daemon, part(whole), LOOK))
+    assert daemon.engine()["pid"] == engine
+
+
+def refuse_broken(daemon: Any, whole: bytes) -> None:
     for content in (
         b"",
         b"GIF89a",
@@ -100,8 +111,6 @@ def test_broken_images_cost_their_requests_alone(daemon: Any) -> None:
         assert error["code"] == "invalid_image"
     answer = ask(daemon, LOOK, {"type": "image_url", "image_url": {"url": "http://127.0.0.1/x"}})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages[0].content[1]")
-    usage(ask(daemon, part(whole), LOOK))
-    assert daemon.engine()["pid"] == engine
 
 
 def test_files_of_the_folder(daemon: Any, pictures: Path) -> None:

@@ -12,6 +12,7 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.errors import DamagedFile, ModelFileError, RequestError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.naming import content_sha256
+from edge_rt.models.quantize import quantize
 from edge_rt.models.store.store import Store
 from edge_rt.routing.loading import wanted
 
@@ -87,6 +88,17 @@ def test_it_lies_on_a_gpu_with_all_layers(
     with_eyes, without = (wanted(one, one.path, engine) for one in (sees, blind))
     more = projector.stat().st_size if layers == 99 else 0
     assert with_eyes.gpu_bytes - without.gpu_bytes == more
+
+
+def test_another_number_format_sees_as_well(store: Store, files: tuple[Path, Path]) -> None:
+    model, projector = files
+    sees = store.add(model, "sees", projector=projector)
+    made = quantize("sees", "Q8_0", store, threads=1)
+    assert made.projector is not None
+    assert made.projector.read_bytes() == projector.read_bytes()
+    assert made.source_sha256 == sees.sha256
+    assert made.size < sees.size
+    assert store.harm("sees") is None
 
 
 def changed(source: Path, target: Path, key: str) -> Path:
