@@ -27,7 +27,7 @@ USUAL: dict[Ability, str] = {"transcriber": "whisper-1", "voice": "tts-1"}
 BACKENDS: dict[Ability, str] = {"transcriber": "whisper.cpp", "voice": "onnx"}
 
 # Bytes of memory for a byte of the file, and besides: the figures of whisper.cpp's README for its
-# models; with two minutes of sound 328 MB at most were seen for tiny.en, 248 for a voice of 63 MB.
+# models, and the peak with two minutes of sound: 328 MB with tiny.en, 248 MB with a voice of 63 MB.
 _NEED: dict[Ability, tuple[float, float]] = {"transcriber": (1.4, 220e6), "voice": (2.0, 120e6)}
 
 
