@@ -50,9 +50,10 @@ class SpeechModel(msgspec.Struct, frozen=True):
         return int(factor * size + besides)
 
 
-class Took(msgspec.Struct, frozen=True):
-    """Where the time of a request went, and what it cost; the last that is told of it."""
+class Done(msgspec.Struct, frozen=True):
+    """What came of a request, where its time went, and what it cost."""
 
+    result: Transcript | Spoken
     timings: Timings
     cost: Cost
 
@@ -93,8 +94,8 @@ class SpeechService:
 
     async def run(
         self, model: SpeechModel, make: Callable[[int], Task]
-    ) -> AsyncGenerator[Segment | Transcript | Spoken | Took]:
-        """Yield what the companion makes of the task for a number of threads, then what it took.
+    ) -> AsyncGenerator[Segment | Done]:
+        """Yield each segment of the task that `make` builds for some threads, then all of it.
 
         Closing the generator cancels the request. Raises RequestError, Unavailable or EngineError.
         """
@@ -109,9 +110,13 @@ class SpeechService:
                 if loads:
                     await self._pool.make_room(model.id, model.need_bytes)
                 worked, begin_s = self._energy_meter.companion(usage), self._clock()
+                result = None
                 async with aclosing(self._companion.run(make, worked)) as told:
                     async for event in told:
-                        yield event
-                end_s = self._clock()
-            cost = await self._energy_meter.settle(usage)
-            yield Took(Timings(begin_s - came_s, 0.0, end_s - begin_s, 0, 0, 0), cost)
+                        if isinstance(event, Segment):
+                            yield event
+                        else:
+                            result = event
+                timings = Timings(begin_s - came_s, 0.0, self._clock() - begin_s, 0, 0, 0)
+            assert result is not None, "what ends without one raises"
+            yield Done(result, timings, await self._energy_meter.settle(usage))

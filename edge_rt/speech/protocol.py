@@ -47,14 +47,15 @@ class Segment(SpeechMessage, frozen=True):
     begin_s: float
     end_s: float
     text: str
+    log_probability: float | None = None  # mean of its tokens'; known at the end
 
 
 class Transcript(SpeechMessage, frozen=True):
-    """The end of a transcription; its segments came before."""
+    """The whole of a transcription, whose segments came before one by one."""
 
     seconds: float  # of the audio
     language: str  # as in ISO 639-1
-    log_probabilities: list[float | None]  # of each segment, the mean of its tokens'
+    segments: list[Segment]
 
 
 class Spoken(SpeechMessage, frozen=True):

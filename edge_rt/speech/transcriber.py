@@ -43,9 +43,9 @@ class Transcriber:
         samples = decoded(task.audio, RATE, task.most_s)
 
         def segment(one: Any) -> None:
-            tell(Segment(_TICK_S * one.t0, _TICK_S * one.t1, one.text))
+            tell(_segment(one))
 
-        segments = self._model.transcribe(
+        said = self._model.transcribe(
             samples,
             new_segment_callback=segment,
             extract_probability=True,
@@ -60,8 +60,7 @@ class Transcriber:
         if language == _DETECT:
             spoken = _native.whisper_full_lang_id(self._model._ctx)
             language = _native.whisper_lang_str(spoken)
-        logs = [math.log(one.probability) if one.probability > 0 else None for one in segments]
-        return Transcript(len(samples) / RATE, language, logs)
+        return Transcript(len(samples) / RATE, language, [_segment(one) for one in said])
 
     def _language(self, task: Transcribe) -> str:
         """Return the language as whisper.cpp takes it; raises RequestError for what cannot be."""
@@ -76,6 +75,11 @@ class Transcriber:
             message += "`speech.transcriber`, such as ggml-tiny.bin."
             raise RequestError(message, param="model", code="unsupported")
         return _ENGLISH
+
+
+def _segment(one: Any) -> Segment:
+    log = math.log(one.probability) if one.probability > 0.0 else None  # not a number at first
+    return Segment(_TICK_S * one.t0, _TICK_S * one.t1, one.text, log)
 
 
 def _context(seconds: float) -> int:

@@ -12,10 +12,11 @@ import pytest
 from edge_rt.config.schema import Config, Models, Requests
 from edge_rt.config.speech import Speech
 from edge_rt.core.errors import ModelNotFound, Unavailable
-from edge_rt.speech.protocol import Speak, Task, Transcribe, Transcript
+from edge_rt.speech.protocol import Segment, Speak, Task, Transcribe, Transcript
 
 IDLE_W, BUSY_W = 3.0, 7.0
-HEARD = Transcript(1.0, "en", [])
+WORD = Segment(0.0, 1.0, "Hello")
+HEARD = Transcript(1.0, "en", [WORD])
 SPEECH = Speech(transcriber="/models/ggml-tiny.en.bin", voice="/models/en_US-joe.onnx")
 
 
@@ -46,6 +47,7 @@ class FakeCompanion:
         await self.waits.wait()
         if self.failure is not None:
             raise self.failure
+        yield WORD
         yield HEARD
 
 
@@ -72,8 +74,8 @@ async def hear(house: Any) -> list[Any]:
 def test_it_is_admitted_and_booked_with_what_it_added_to_the_idle_draw(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit)
-        heard, took = await hear(house)
-        assert heard == HEARD
+        segment, took = await hear(house)
+        assert (segment, took.result) == (WORD, HEARD)
         assert took.cost.energy_j == pytest.approx(2.0 * (BUSY_W - IDLE_W), rel=0.05)
         assert took.timings.decode_s == pytest.approx(2.0)
         assert house.governor_loop.admitted == [True]

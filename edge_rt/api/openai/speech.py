@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -14,18 +14,16 @@ from starlette.types import Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.middleware.decode import invalid_body
+from edge_rt.api.middleware.forms import read_form
 from edge_rt.api.middleware.respond import EventStream, edge_headers, explain, send_bytes, send_json
-from edge_rt.api.openai.forms import read_form
 from edge_rt.api.openai.unsupported import unknown_and_ignored, unsupported
 from edge_rt.api.task import Received, TaskEndpoint
 from edge_rt.core.errors import EdgeError, invalid, missing
-from edge_rt.generation.speech import BACKENDS, SpeechModel, Took
+from edge_rt.generation.speech import BACKENDS, SpeechModel
 from edge_rt.generation.usage import Edge
 from edge_rt.speech.protocol import Segment, Speak, Spoken, Task, Transcribe, Transcript
 
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
-SpeechEvent = Segment | Transcript | Spoken | Edge
-
 _GRANULARITIES = "timestamp_granularities[]"
 _SILENT = {_GRANULARITIES, "chunking_strategy", "include[]"}
 _WARNINGS = 8  # of one request
@@ -118,21 +116,32 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Only "audio"."""
 
 
+class Answer(NamedTuple):
+    """What came of a request, and what it took."""
+
+    result: Transcript | Spoken
+    edge: Edge
+
+
+Told = AsyncIterator[Segment | Answer]
+
+
 class SpeechEndpoint(TaskEndpoint[BodyT]):
     """What the companion does for a request."""
 
     async def run(
         self, request: Received, model: SpeechModel, make: Callable[[int], Task]
-    ) -> AsyncGenerator[Segment | Transcript | Spoken | Edge]:
-        """Yield what comes of the task, and at last what it took."""
+    ) -> AsyncGenerator[Segment | Answer]:
+        """Yield each segment of the task, and at last all of it."""
         request.exchange.model = model.id
         async with aclosing(self.context.service.speech.run(model, make)) as told:
             async for event in told:
-                if isinstance(event, Took):
-                    backend = BACKENDS[model.ability]
-                    yield self.booked(request, model.id, backend, event.timings, event.cost)
-                else:
+                if isinstance(event, Segment):
                     yield event
+                    continue
+                times, backend = event.timings, BACKENDS[model.ability]
+                edge = self.booked(request, model.id, backend, times, event.cost)
+                yield Answer(event.result, edge)
 
 
 class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
@@ -174,22 +183,22 @@ class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
             else:
                 await self._sent(told, asked, send)
 
-    async def _sent(
-        self, told: AsyncIterator[SpeechEvent], asked: TranscriptionRequest, send: Send
-    ) -> None:
-        segments, heard, edge = await _gathered(told)
-        text, headers = _text(segments), edge_headers(edge)
+    async def _sent(self, told: Told, asked: TranscriptionRequest, send: Send) -> None:
+        heard, edge = await _last(told)
+        assert isinstance(heard, Transcript)
+        segments, headers = heard.segments, edge_headers(edge)
         if (written := _written(asked.response_format, segments)) is not None:
             await send_bytes(send, written.encode(), headers=(_PLAIN, *headers))
             return
-        document = Transcription(text=text, usage=AudioDuration(heard.seconds), edge=edge)
+        usage = AudioDuration(heard.seconds)
+        document = Transcription(text=_text(segments), usage=usage, edge=edge)
         if asked.response_format == "verbose_json":
             document = msgspec.structs.replace(
                 document,
                 task="translate" if self.translates else "transcribe",
                 language=heard.language,
                 duration=heard.seconds,
-                segments=_documents(segments, heard, asked.temperature),
+                segments=_documents(segments, asked.temperature),
             )
         await send_json(send, document, headers=headers)
 
@@ -224,9 +233,8 @@ class Speeches(SpeechEndpoint[SpeechRequest]):
             speed = asked.speed or 1.0
             return Speak(str(model.path), threads, asked.input, speed, asked.response_format)
 
-        events = [event async for event in self.run(request, model, make)]
-        [spoken] = [event for event in events if isinstance(event, Spoken)]
-        [edge] = [event for event in events if isinstance(event, Edge)]
+        spoken, edge = await _last(self.run(request, model, make))
+        assert isinstance(spoken, Spoken)
         kind = (b"content-type", spoken.content_type.encode())
         await send_bytes(send, spoken.audio, headers=(kind, *edge_headers(edge)))
 
@@ -244,39 +252,35 @@ def _checked(fields: dict[str, str], warnings: list[str]) -> TranscriptionReques
         raise invalid_body(str(error)) from None
 
 
-async def _gathered(told: AsyncIterator[SpeechEvent]) -> tuple[list[Segment], Transcript, Edge]:
-    events = [event async for event in told]
-    segments = [event for event in events if isinstance(event, Segment)]
-    [heard] = [event for event in events if isinstance(event, Transcript)]
-    [edge] = [event for event in events if isinstance(event, Edge)]
-    return segments, heard, edge
+async def _last(told: Told) -> Answer:
+    *_, answer = [event async for event in told]
+    assert isinstance(answer, Answer)
+    return answer
 
 
-async def _streamed(told: AsyncIterator[SpeechEvent], send: Send) -> None:
+async def _streamed(told: Told, send: Send) -> None:
     """Send each segment as it comes; an error after the first is the last event."""
-    stream, texts, seconds = EventStream(send), list[str](), 0.0
+    stream = EventStream(send)
     try:
         async for event in told:
             if isinstance(event, Segment):
-                texts.append(event.text)
+                space = " " if stream.started else ""
                 await stream.start()
-                await stream.events([TranscriptDelta(f"{' ' * (len(texts) > 1)}{event.text}")])
-            elif isinstance(event, Transcript):
-                seconds = event.seconds
-            elif isinstance(event, Edge):
-                await stream.start()
-                done = TranscriptDone(" ".join(texts), AudioDuration(seconds), event)
-                await stream.events([done])
-                await stream.done()
+                await stream.events([TranscriptDelta(f"{space}{event.text}")])
+                continue
+            heard, edge = event
+            assert isinstance(heard, Transcript)
+            await stream.start()
+            usage = AudioDuration(heard.seconds)
+            await stream.events([TranscriptDone(_text(heard.segments), usage, edge)])
+            await stream.done()
     except EdgeError as error:
         if not stream.started:
             raise
         await stream.fail(explain(error))
 
 
-def _documents(
-    segments: list[Segment], heard: Transcript, temperature: float
-) -> list[HeardSegment]:
+def _documents(segments: list[Segment], temperature: float) -> list[HeardSegment]:
     return [
         HeardSegment(
             id=id,
@@ -284,9 +288,9 @@ def _documents(
             end=one.end_s,
             text=one.text,
             temperature=temperature,
-            avg_logprob=log,
+            avg_logprob=one.log_probability,
         )
-        for id, (one, log) in enumerate(zip(segments, heard.log_probabilities, strict=False))
+        for id, one in enumerate(segments)
     ]
 
 

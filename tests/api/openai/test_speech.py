@@ -13,12 +13,12 @@ from edge_rt.config.schema import Speech
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.events import Timings
 from edge_rt.core.requests import Cost
-from edge_rt.generation.speech import SpeechModel, Took
+from edge_rt.generation.speech import Done, SpeechModel
 from edge_rt.speech.protocol import Segment, Speak, Spoken, Task, Transcribe, Transcript
 
-TOOK = Took(Timings(0.5, 0.0, 2.0, 0, 0, 0), Cost(3.0, "measured", 5.0, None, 2.5))
-WORDS = [Segment(0.0, 1.5, "Hello there."), Segment(3723.004, 3724.0, "Good bye.")]
-HEARD = Transcript(3725.0, "en", [-0.25, None])
+TOOK = Timings(0.5, 0.0, 2.0, 0, 0, 0), Cost(3.0, "measured", 5.0, None, 2.5)
+WORDS = [Segment(0.0, 1.5, "Hello there.", -0.25), Segment(3723.004, 3724.0, "Good bye.")]
+HEARD = Transcript(3725.0, "en", WORDS)
 LIMIT = 4096
 
 
@@ -27,7 +27,7 @@ class FakeSpeech:
 
     def __init__(self) -> None:
         self.settings = Speech(audio_bytes=LIMIT, characters=20)
-        self.events: list[Any] = [*WORDS, HEARD, TOOK]
+        self.events: list[Any] = [*WORDS, Done(HEARD, *TOOK)]
         self.named: list[tuple[str, str]] = []
         self.tasks: list[Task] = []
 
@@ -184,7 +184,7 @@ def speak(client: Any, **fields: Any) -> Any:
 
 
 def test_a_text_is_spoken_with_its_cost_in_the_headers(client, speech) -> None:
-    speech.events = [Spoken(b"sound", "audio/mpeg", 1.0), TOOK]
+    speech.events = [Done(Spoken(b"sound", "audio/mpeg", 1.0), *TOOK)]
     answer = speak(client, model="tts-1", voice="alloy", response_format="mp3", speed=1.5)
     assert (answer.status, answer.body) == (200, b"sound")
     assert answer.headers["content-type"] == "audio/mpeg"
