@@ -17,13 +17,13 @@ from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.kept import Place
+from edge_rt.api.long_chats import Shortener
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
 from edge_rt.api.openai.images import image_sources, with_references
-from edge_rt.api.openai.long_chats import Shortener
 from edge_rt.api.openai.messages import (
     MOST,
     ChatMessage,

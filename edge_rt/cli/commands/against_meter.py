@@ -29,23 +29,23 @@ _FAULT = (
 _NOTHING = "No sensor tells the power of this board: edge-rt doctor says why."
 
 
-class Pair(NamedTuple):
+class MeterReading(NamedTuple):
     """Watts of the supply as the sensors and the meter read them at about the same time."""
 
     sensors_w: float
     meter_w: float
 
 
-class Comparison(NamedTuple):
+class MeterComparison(NamedTuple):
     """What the meter reads by the sensors, and how far each reading is from that in watts."""
 
     scale: float
     offset_w: float
-    pairs: list[Pair]
+    pairs: list[MeterReading]
     errors_w: list[float]
 
 
-def fitted(pairs: Sequence[Pair]) -> Comparison:
+def fitted(pairs: Sequence[MeterReading]) -> MeterComparison:
     """Return the line through two or more pairs by least squares; raises CommandFailure.
 
     scale = Σ(p - p̄)(m - m̄)/Σ(p - p̄)² and offset = m̄ - scale · p̄, for sensors p and a meter m.
@@ -64,7 +64,7 @@ def fitted(pairs: Sequence[Pair]) -> Comparison:
     if not 0.5 <= scale <= 3.0 or offset_w > 100.0:  # no configuration takes more either
         raise CommandFailure(_FAULT.format(scale, offset_w))
     errors = [meter_w - scale * sensors_w - offset_w for sensors_w, meter_w in pairs]
-    return Comparison(scale, offset_w, list(pairs), errors)
+    return MeterComparison(scale, offset_w, list(pairs), errors)
 
 
 def compare(
@@ -72,7 +72,7 @@ def compare(
     readings: int,
     model: str | None,
     ask: Callable[[str], float] = lambda text: click.prompt(text, type=float, err=True),
-) -> Comparison:
+) -> MeterComparison:
     """Have a person read the meter, at rest and at work by turns; raises CommandFailure.
 
     `ask` returns the watts that were typed.
@@ -80,7 +80,7 @@ def compare(
     with Client(socket) as client:
         if _sensors_w(client) is None:
             raise CommandFailure(_NOTHING)
-    pairs: list[Pair] = []
+    pairs: list[MeterReading] = []
     note("Read the meter once its figure is steady, for ten seconds or so each time.")
     for number_ in range(readings):
         working = number_ % 2 == 1
@@ -88,11 +88,11 @@ def compare(
             meter_w = ask(f"{number_ + 1}. At {'work' if working else 'rest'}, the meter in watts")
         if not seen:
             raise CommandFailure("The sensors told no power meanwhile: edge-rt sensors shows them.")
-        pairs.append(Pair(fmean(seen), meter_w))
+        pairs.append(MeterReading(fmean(seen), meter_w))
     return fitted(pairs)
 
 
-def put_fit(found: Comparison, *, as_json: bool) -> None:
+def put_fit(found: MeterComparison, *, as_json: bool) -> None:
     """Print what was found, as the configuration takes it."""
     if as_json:
         pairs = [pair._asdict() for pair in found.pairs]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.commands.against_meter import Comparison, Pair, compare, fitted
+from edge_rt.cli.commands.against_meter import MeterComparison, MeterReading, compare, fitted
 from edge_rt.cli.exits import CommandFailure
 
 BOARD = "/edge/v1/board"
@@ -45,13 +45,20 @@ class Person:
 
 
 def test_the_line_through_the_readings() -> None:
-    found = fitted([Pair(2.0, 4.4), Pair(6.0, 9.2), Pair(2.0, 4.6), Pair(6.0, 9.0)])
+    found = fitted(
+        [
+            MeterReading(2.0, 4.4),
+            MeterReading(6.0, 9.2),
+            MeterReading(2.0, 4.6),
+            MeterReading(6.0, 9.0),
+        ]
+    )
     assert (found.scale, found.offset_w) == pytest.approx((1.15, 2.2))
     assert found.errors_w == pytest.approx([-0.1, 0.1, 0.1, -0.1])
 
 
 def test_a_meter_that_reads_less_than_nothing_at_rest_gets_no_offset() -> None:
-    found = fitted([Pair(2.0, 2.0), Pair(6.0, 6.6)])
+    found = fitted([MeterReading(2.0, 2.0), MeterReading(6.0, 6.6)])
     assert found.offset_w == 0.0
     assert found.scale == pytest.approx((4.0 + 39.6) / 40.0)
 
@@ -59,12 +66,12 @@ def test_a_meter_that_reads_less_than_nothing_at_rest_gets_no_offset() -> None:
 @pytest.mark.parametrize(
     ("pairs", "why"),
     [
-        ([Pair(3.0, 4.0), Pair(3.2, 9.0)], "look alike"),
-        ([Pair(2.0, 9.2), Pair(6.0, 4.4)], "in the order"),
-        ([Pair(2.0, 1.0), Pair(4.0, 20.0)], "in the order"),
+        ([MeterReading(3.0, 4.0), MeterReading(3.2, 9.0)], "look alike"),
+        ([MeterReading(2.0, 9.2), MeterReading(6.0, 4.4)], "in the order"),
+        ([MeterReading(2.0, 1.0), MeterReading(4.0, 20.0)], "in the order"),
     ],
 )
-def test_readings_that_cannot_be_right_are_refused(pairs: list[Pair], why: str) -> None:
+def test_readings_that_cannot_be_right_are_refused(pairs: list[MeterReading], why: str) -> None:
     with pytest.raises(CommandFailure, match=why):
         fitted(pairs)
 
@@ -97,7 +104,7 @@ def test_without_a_sensor_nothing_is_asked(daemon: Any) -> None:
 def test_what_was_found_is_printed_for_the_configuration(
     cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Comparison(1.2, 2.0, [Pair(2.0, 4.4), Pair(6.0, 9.2)], [0.0, 0.0])
+    found = MeterComparison(1.2, 2.0, [MeterReading(2.0, 4.4), MeterReading(6.0, 9.2)], [0.0, 0.0])
     monkeypatch.setattr("edge_rt.cli.commands.calibrate.compare", lambda *_: found)
     printed = "sensors:\n  meter: {scale: 1.2, offset_w: 2.0}\n"
     assert cli("calibrate", "--meter", "2").stdout == printed
