@@ -307,7 +307,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
 
     def _read(self, sent: Sent) -> CheckedRequest[RequestT]:
         warnings: list[str] = []
-        request = self._body.read(sent.body, warnings)
+        request = self._body.read(sent.body, warnings).with_adapters()
         request.check()
         return CheckedRequest(request, warnings, sent)
 

@@ -17,7 +17,7 @@ from edge_rt.core.trace import Trace
 PowerQuality = Literal["measured", "modelled"]
 
 
-Kind = Literal["language", "embedding", "rerank", "tensors"]
+Kind = Literal["language", "embedding", "rerank", "tensors", "adapter"]
 """What a model does: write text, place texts in a space, or whatever its named tensors say."""
 
 LATEST = ":latest"

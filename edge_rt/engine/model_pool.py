@@ -38,6 +38,11 @@ class LoadRequest:
     mapped_bytes: int = 0
     gpu_bytes: int = 0
 
+    @property
+    def file(self) -> object:
+        """What models have in common whose weights are in memory once."""
+        return self.spec.backend, self.spec.path, self.spec.gpu_layers
+
 
 Prepare = Callable[[], Awaitable[LoadRequest]]
 """Makes ready what is to be loaded; see ModelPool.use."""
@@ -170,7 +175,7 @@ class ModelPool:
         lost = [r for r in self._residents.values() if r.client.lost.is_set()]
         for old in sorted(lost, key=lambda r: r.used_s, reverse=True):
             wanted = old.wanted
-            if self._residents.get(wanted.model) is not old or self._short(wanted.need_bytes) > 0:
+            if self._residents.get(wanted.model) is not old or self._short(self._need(wanted)) > 0:
                 continue  # somebody was faster, or memory is short
 
             async def prepared(wanted: LoadRequest = wanted) -> LoadRequest:
@@ -281,7 +286,7 @@ class ModelPool:
 
     async def _load(self, wanted: LoadRequest) -> None:
         self._client = client = await self._connect()
-        await self._make_room(wanted.model, wanted.need_bytes)
+        await self._make_room(wanted.model, lambda: self._need(wanted))
         loaded = await self._loaded(client, wanted)
         self._suspects.discard(wanted.model)
         self._failures.forget((wanted.model, wanted.spec))
@@ -308,14 +313,15 @@ class ModelPool:
         Raises Unavailable where that is not enough.
         """
         async with self._lock:
-            await self._make_room(model, need_bytes)
+            await self._make_room(model, lambda: need_bytes)
 
-    async def _make_room(self, model: str, need_bytes: int) -> None:
-        while (short := self._short(need_bytes)) > 0:
+    async def _make_room(self, model: str, need: Callable[[], int]) -> None:
+        """Unload models until there is what `need` says: more, once one is gone that shared."""
+        while (short := self._short(need())) > 0:
             idle = self._idle()
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
                 raise Unavailable(
-                    self._lacking(model, need_bytes, short),
+                    self._lacking(model, need(), short),
                     retry_after_s=RETRY_S if self.residents() else ALONE_RETRY_S,
                     code="out_of_memory",
                 )
@@ -332,8 +338,17 @@ class ModelPool:
         """Return how many of so many bytes are missing."""
         return need_bytes + self._reserve - self._free()
 
+    def _need(self, wanted: LoadRequest) -> int:
+        """Return the bytes that it takes; it shares the weights of models on the same file."""
+        shared = wanted.mapped_bytes if wanted.file in self._mapped() else 0
+        return wanted.need_bytes - shared
+
     def _free(self) -> int:
-        return self._available() - sum(r.mapped_bytes for r in self.residents())
+        return self._available() - sum(self._mapped().values())
+
+    def _mapped(self) -> dict[object, int]:
+        """Return the pages of each file that are in memory."""
+        return {r.wanted.file: r.mapped_bytes for r in self.residents()}
 
     def _idle(self) -> list[Resident]:
         """Residents without users, the least recently used first."""

@@ -63,6 +63,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     origin: ModelOrigin | None = None  # None: nothing of it is kept elsewhere than in memory
     gpu_share: float = 0.0  # of all layers, those on a GPU
     projector: str | None = None  # the file of llama.cpp's with which the model sees images
+    adapters: tuple[tuple[str, float], ...] = ()  # paths of llama.cpp's LoRA adapters, and scales
 
 
 # --- front to engine -----------------------------------------------------------------------

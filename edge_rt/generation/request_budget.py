@@ -213,6 +213,7 @@ class ExpectedTimes:
 
     def _entry(self, name: str) -> ModelRecord | None:
         try:
-            return next((e for e in self._store.entries() if resident_name(e) == name), None)
+            entry = self._store.get(name.rpartition("@")[0])
         except EdgeError:
             return None
+        return entry if resident_name(entry) == name else None

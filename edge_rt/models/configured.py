@@ -19,6 +19,7 @@ _KINDS: dict[Kind, str] = {
     "embedding": "an embedding model",
     "rerank": "a model that ranks",
     "tensors": "a model of named tensors",
+    "adapter": "an adapter",
 }
 
 

@@ -74,7 +74,10 @@ class ModelDirectory:
         return self.get(self.resolve(name))
 
     def get(self, id: str) -> ModelRecord:
-        """Return the model of an id, or "default"; raises ModelNotFound."""
+        """Return the model of an id, or "default", perhaps with adapters; raises ModelNotFound."""
+        model, plus, adapters = id.partition("+")
+        if plus and model in (DEFAULT, *self._models.aliases):
+            return self._store.get(f"{self.find(model).id}+{adapters}")
         if id != DEFAULT:
             return self._store.get(id)
         named = self._models.default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -100,6 +101,25 @@ def projector_of(files: Sequence[str]) -> str | None:
     """Return the name of the projector among the files of a GGUF model, the model first."""
     parts = parts_of(files[0])
     return next((file for file in files if file not in parts), None)
+
+
+def split_adapters(name: str) -> tuple[str, list[tuple[str, float]]]:
+    """Return the model of "MODEL+ADAPTER=SCALE", and each adapter with its scale, else 1.
+
+    Raises RequestError for a scale that is no number.
+    """
+    model, *parts = name.split("+")
+    found: list[tuple[str, float]] = []
+    for part in parts:
+        adapter, given, scale = part.partition("=")
+        try:
+            found.append((adapter, float(scale) if given else 1.0))
+        except ValueError:
+            found.append((adapter, math.nan))
+    if any(not math.isfinite(scale) for _, scale in found):
+        message = f"{name!r:.120}: the scale of an adapter is a number: MODEL+ADAPTER=0.5"
+        raise RequestError(message, param="model")
+    return model, found
 
 
 def check_id(id: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -26,18 +27,21 @@ _IS = {
     "language": "a language model; POST /v1/chat/completions has it write",
     "embedding": "an embedding model; POST /v1/embeddings has it place texts",
     "rerank": "a model that ranks; POST /v1/rerank has it order texts",
+    "adapter": "an adapter; a model BASE+ADAPTER answers with it",
     "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
 }
 _CANNOT = {
     "language": "writes no text",
     "embedding": "gives no embeddings",
     "rerank": "ranks no texts",
+    "adapter": "is no adapter",
     "tensors": "runs on no tensors of yours",
 }
 _COULD = {
     "language": "writes: edge-rt models pull",
     "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
     "rerank": "ranks texts: edge-rt models add, or pull a GGUF reranker of the hub",
+    "adapter": "is an adapter: edge-rt models add FILE.gguf",
     "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }
 
@@ -76,10 +80,14 @@ class ModelRecord:
         None  # found with the model that it was converted from
     )
     providers: tuple[str, ...] = ()  # what onnxruntime runs it with, the preferred first
+    adapters: tuple[tuple[ModelRecord, float], ...] = ()  # with their scales
+    base: str = ""  # with adapters: the id of the model without them
 
     @property
     def kind(self) -> Kind:
         """What the model does."""
+        if self.summary.adapter:
+            return "adapter"
         return "rerank" if self.summary.ranks else self.summary.kind
 
     @property
@@ -89,6 +97,11 @@ class ModelRecord:
             return None
         name = projector_of([file.path.name for file in self.files])
         return None if name is None else self.path.with_name(name)
+
+    @property
+    def made_of(self) -> list[str]:
+        """The ids of the models of the store that it consists of: itself, or base and adapters."""
+        return [self.base or self.id, *(adapter.id for adapter, _ in self.adapters)]
 
     @property
     def label(self) -> str:
@@ -231,6 +244,31 @@ def of_kind(entry: ModelRecord, kind: Kind) -> ModelRecord:
         return entry
     message = f"{entry.id} {_CANNOT[kind]}: it is {_IS[entry.kind]}"
     raise RequestError(message, param="model", code="unsupported")
+
+
+def adapted(entry: ModelRecord, adapters: Sequence[tuple[ModelRecord, float]]) -> ModelRecord:
+    """Return a model with adapters as one of its own; raises RequestError where they do not fit."""
+    if not adapters:
+        return entry
+    if entry.backend != "llama.cpp":
+        raise RequestError(f"{entry.id} is no GGUF model, which alone have adapters", param="model")
+    writer(entry)
+    for adapter, _ in adapters:
+        of_kind(adapter, "adapter")
+        if adapter.summary.architecture != entry.summary.architecture:
+            message = f"{adapter.id} is for {adapter.summary.architecture}, not {entry.id}"
+            raise RequestError(message, param="model", code="unsupported")
+    names = [a.id if scale == 1.0 else f"{a.id}={scale:g}" for a, scale in adapters]
+    parts = " ".join([entry.sha256, *(f"{a.sha256}={scale!r}" for a, scale in adapters)])
+    return replace(
+        entry,
+        id="+".join([entry.id, *names]),
+        sha256=hashlib.sha256(parts.encode()).hexdigest(),
+        adapters=tuple(adapters),
+        base=entry.id,
+        quality=None,
+        source_quality=None,
+    )
 
 
 def only(entries: Iterable[ModelRecord], kind: Kind) -> ModelRecord:

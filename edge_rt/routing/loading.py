@@ -62,6 +62,7 @@ def wanted(
         kv_type=load.kv_type,
         gpu_share=_gpu_share(entry, load),
         projector=None if entry.projector is None else str(entry.projector),
+        adapters=tuple((str(adapter.path), scale) for adapter, scale in entry.adapters),
     )
     held = kv_bytes(entry, engine, load) + mark_bytes(entry, engine, load)
     need = _weight_bytes(entry) + held + _working_bytes(entry, spec)
@@ -75,7 +76,8 @@ def wanted(
 
 def _weight_bytes(entry: ModelRecord) -> int:
     unpacked = entry.backend == "onnx" and entry.kind != "language"
-    return entry.size * (UNPACKED if unpacked else 1)
+    adapters = sum(adapter.size for adapter, _ in entry.adapters)
+    return entry.size * (UNPACKED if unpacked else 1) + adapters
 
 
 def _main_bytes(entry: ModelRecord) -> int:

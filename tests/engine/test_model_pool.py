@@ -68,6 +68,7 @@ class House:
         self.limit = ""  # of memory, that is not the board's
         self.mapped = 0  # bytes of each model that are its file's
         self.share = 0.0  # of its layers, those on a GPU
+        self.path: str | None = None  # of every model's file; None: each has its own
         self.ways = [0]  # numbers of layers on a GPU to load each model with, the best first
         self.prepared: list[str] = []
         self.bad: Exception | None = None
@@ -99,7 +100,7 @@ class House:
             if self.bad is not None:
                 raise self.bad
             specs = [
-                ModelSpec("toy", model, 96, 2, gpu_layers=layers, gpu_share=self.share)
+                ModelSpec("toy", self.path or model, 96, 2, gpu_layers=layers, gpu_share=self.share)
                 for layers in self.ways
             ]
             ways = [LoadRequest(model, spec, self.sizes[model], self.mapped) for spec in specs]
@@ -541,6 +542,19 @@ async def test_mapped_files_in_use_are_not_available_though_the_kernel_says_so(
             await house.touch("b")
     await house.touch("b")
     assert house.engine.unloads == ["a"]
+
+
+@in_house(total=2 * GB)
+async def test_the_weights_of_one_file_count_once_for_all_models_on_it(house: House) -> None:
+    house.mapped, house.path = GB, "base"
+    house.sizes.update(a=GB, b=GB + GB // 4)  # with keys and values of its own
+    house.engine.available = lambda: 2 * GB
+    async with house.use("a"):
+        await house.touch("b")
+        assert house.here() == ["a", "b"]
+        house.path = "other"
+        with pytest.raises(Unavailable, match="500 MB are missing"):
+            await house.touch("c")
 
 
 @in_house(total=3 * GB)

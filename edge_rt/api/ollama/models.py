@@ -21,6 +21,7 @@ from edge_rt.core.requests import LATEST, LoadedModel, ModelCard
 SPOKEN = "0.13.0"
 """The version of Ollama whose API this is; clients compare it with the oldest that they know."""
 _FOREVER = datetime(2318, 1, 1, tzinfo=timezone.utc)  # Ollama's: centuries away
+_UNKNOWN = ("tensors", "adapter")  # kinds that Ollama has not
 _FORMATS = {"llama.cpp": "gguf"}
 REFUSED = {
     ("DELETE", "/api/delete"): "remove a model with `edge-rt models remove`",
@@ -128,7 +129,7 @@ async def tags(context: Context, scope: Scope, receive: Receive, send: Send) -> 
     Those are the models of the store that write or embed, and their aliases.
     """
     cards = {card.id: card for card in context.service.cards()} | aliased(context.service)
-    listed = [_model(name, card) for name, card in cards.items() if card.kind != "tensors"]
+    listed = [_model(name, card) for name, card in cards.items() if card.kind not in _UNKNOWN]
     await send_json(send, OllamaModels(listed))
 
 
@@ -136,8 +137,9 @@ async def ps(context: Context, scope: Scope, receive: Receive, send: Send) -> No
     """List the models in memory."""
     cards = {card.id: card for card in context.service.cards()}
     at = now(context.clock)
-    loaded = [one for one in context.service.loaded() if one.id in cards]
-    await send_json(send, OllamaLoadedModels([_loaded(one, cards[one.id], at) for one in loaded]))
+    loaded = [(one, cards.get(one.id.partition("+")[0])) for one in context.service.loaded()]
+    known = [_loaded(one, card, at) for one, card in loaded if card is not None]
+    await send_json(send, OllamaLoadedModels(known))
 
 
 async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,8 +187,8 @@ def _model(name: str, card: ModelCard) -> OllamaModel:
 def _loaded(loaded: LoadedModel, card: ModelCard, at: datetime) -> OllamaLoaded:
     left_s = loaded.leaves_in_s
     return OllamaLoaded(
-        name=_tagged(card.id),
-        model=_tagged(card.id),
+        name=_tagged(loaded.id),
+        model=_tagged(loaded.id),
         size=loaded.size_bytes,
         digest=card.sha256,
         details=_details(card),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,7 @@ from edge_rt.core.errors import RequestError, invalid
 from edge_rt.core.requests import Identity
 from edge_rt.generation.samples.terms import SamplesTerms
 
+FieldsT = TypeVar("FieldsT", bound="GenerationFields")
 MAX_TEXTS = 2048  # of one request; OpenAI's
 
 Text = str | list[int]
@@ -80,6 +81,18 @@ class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Changes nothing: thoughts come as they are made."""
 
 
+_ADAPTER = r"^[a-z0-9][a-z0-9._-]{0,95}\Z"
+
+
+class AdapterChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An adapter of the store, as llama-server takes it."""
+
+    id: Annotated[str, Meta(pattern=_ADAPTER)] | Annotated[int, Meta(ge=0)]
+    """Its id, or its number among the store's adapters, sorted by id."""
+    scale: Annotated[float, Meta(ge=-100, le=100)] = 1.0
+    """How much of it: 0 is none."""
+
+
 class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """OpenAI's fields, then those that users of llama-server and vLLM send, and our own.
 
@@ -88,6 +101,8 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     model: str | None = None
     """Id of a model, `default` or `auto`; with `@` a variant of it. Default: `default`."""
+    lora: Annotated[list[AdapterChoice], Meta(max_length=8)] | None = None
+    """Adapters that the model answers with; `model: BASE+ADAPTER` says the same."""
     max_tokens: Count | None = None
     """Most tokens of an answer."""
     n: Annotated[int, Meta(ge=1)] | None = None
@@ -151,6 +166,14 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk of usage."""
         return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+    def with_adapters(self: FieldsT) -> FieldsT:
+        """Return the request with its adapters in the name of the model."""
+        if not self.lora:
+            return self
+        model, at, pin = (self.model or "default").partition("@")
+        names = "".join(f"+{one.id}={one.scale:g}" for one in self.lora)
+        return replace(self, model=f"{model}{names}{at}{pin}", lora=None)
 
     @property
     def most_tokens(self) -> int | None:

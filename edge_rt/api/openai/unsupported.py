@@ -107,7 +107,7 @@ REFUSED = frozenset(
     (
         *("mirostat", "typical_p", "typ_p", "tfs_z"),
         *("top_n_sigma", "xtc_probability", "dynatemp_range", "n_predict"),
-        *("lora", "reasoning_budget"),  # up to here llama-server's, then vLLM's
+        "reasoning_budget",  # up to here llama-server's, then vLLM's
         *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),
         *("continue_final_message", "documents", "include_stop_str_in_output", "length_penalty"),
         *("logits_processors", "skip_special_tokens", "spaces_between_special_tokens"),

@@ -18,6 +18,7 @@ several tokens, or with windows, whose cells are reused in an order that depends
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.backends.llama.memory import LlamaSequences
-from edge_rt.backends.llama.model import NativeBatch, infill_marks
+from edge_rt.backends.llama.model import NativeBatch, SharedWeights, infill_marks
 from edge_rt.core.errors import EngineError
 
 VERSION: str = llama_cpp.__version__
@@ -56,14 +57,17 @@ class LlamaBackend(LlamaSequences):
         flash_attention: bool = True,
         outputs: int = 0,
         kv_type: str = "q8_0/f16",
+        adapters: Sequence[tuple[str, float]] = (),
+        weights: SharedWeights | None = None,
     ) -> None:
         """Load `path`.
 
         `context` is tokens a sequence, and `outputs` of how many rows of a pass logits may be
-        wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above. Raises
-        ModelFileError with llama.cpp's own words when it cannot be loaded.
+        wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above. `adapters` are
+        paths of LoRA's, with their scales. Raises ModelFileError with llama.cpp's own words when it
+        cannot be loaded.
         """
-        super().__init__(path, gpu_layers)
+        super().__init__(path, gpu_layers, weights)
         self.outputs = max(outputs, sequences)
         params = lib.llama_context_default_params()
         params.n_ctx = context * sequences
@@ -76,6 +80,7 @@ class LlamaBackend(LlamaSequences):
         params.type_k, params.type_v = _KV_TYPES[kv_type]
         params.no_perf = True
         self._begin_sequences(params)
+        self._adapt(adapters)
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.batch = Batch(batch)
         self._native = NativeBatch(self.batch)

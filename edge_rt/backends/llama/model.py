@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
@@ -211,12 +212,45 @@ class LlamaVocabulary:
             self._model = None
 
 
+class SharedWeights:
+    """The weights of each file once, for all contexts on it; for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._loaded: dict[object, tuple[Any, int]] = {}  # by file: a llama_model, and its users
+
+    def take(self, path: Path, gpu_layers: int) -> tuple[object, Any]:
+        """Return a key to `give` back, and the model; see `load_weights`."""
+        with suppress(OSError), self._lock:
+            status = path.stat()
+            key = path, gpu_layers, status.st_ino, status.st_mtime_ns
+            model, users = self._loaded.get(key) or (load_weights(path, gpu_layers), 0)
+            self._loaded[key] = model, users + 1
+            return key, model
+        return None, load_weights(path, gpu_layers)  # which says what is wrong with the file
+
+    def give(self, key: object, model: Any) -> None:
+        """Free a model with its last user."""
+        with self._lock:
+            _, users = self._loaded.pop(key, (model, 1))
+            if users > 1:
+                self._loaded[key] = model, users - 1
+            else:
+                lib.llama_model_free(model)
+
+
 class LlamaContext(LlamaVocabulary):
     """A model with its weights, and a context for its passes; see BaseBackend."""
 
-    def __init__(self, path: Path, gpu_layers: int) -> None:
-        """Load `path`; see `load_weights`. A subclass has to `_begin` the context."""
-        super().__init__(path, load_weights(path, gpu_layers))
+    def __init__(self, path: Path, gpu_layers: int, weights: SharedWeights | None = None) -> None:
+        """Load `path`; see `load_weights`. A subclass has to `_begin` the context.
+
+        `weights` are those of other contexts, too.
+        """
+        self._weights = weights or SharedWeights()
+        self._key, model = self._weights.take(path, gpu_layers)
+        super().__init__(path, model)
+        self._adapters: list[Any] = []
         self._context: Any = None
         self._memory: Any = None
 
@@ -229,6 +263,23 @@ class LlamaContext(LlamaVocabulary):
             raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
         self._memory = lib.llama_get_memory(self._context)
 
+    def _adapt(self, adapters: Sequence[tuple[str, float]]) -> None:
+        """Have passes use these files of LoRA; ModelFileError frees the model where one is none."""
+        for path, _ in adapters:
+            with capture() as complaints:
+                found = lib.llama_adapter_lora_init(self._model, path.encode())
+            if not found:
+                self.close()
+                why = f"cannot use the adapter {Path(path).name}: {complaints.summary()}"
+                raise ModelFileError(f"llama.cpp {why}")
+            self._adapters.append(found)
+        if adapters:
+            count = len(adapters)
+            pointers = (lib.llama_adapter_lora_p_ctypes * count)(*self._adapters)
+            scales = (ctypes.c_float * count)(*(scale for _, scale in adapters))
+            untyped: Any = lib  # its stubs cannot say what this takes
+            untyped.llama_set_adapters_lora(self._context, pointers, count, scales)
+
     def set_threads(self, threads: int) -> None:
         lib.llama_set_n_threads(self._context, threads, threads)
 
@@ -237,7 +288,11 @@ class LlamaContext(LlamaVocabulary):
         if self._context:
             lib.llama_free(self._context)
             self._context = None
-        super().close()
+        while self._adapters:
+            lib.llama_adapter_lora_free(self._adapters.pop())
+        if self._model is not None:
+            self._weights.give(self._key, self._model)
+            self._model = None
 
 
 def _written(vocab: Any, token: int, *, control: bool) -> bytes:

@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edge_rt.core.logs import log_to_stderr
@@ -51,21 +52,23 @@ def main(argv: list[str]) -> int:
     # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.llama.devices import gpu_devices
-    from edge_rt.backends.llama.model import park_threads
+    from edge_rt.backends.llama.model import SharedWeights, park_threads
     from edge_rt.backends.llama.rpc import Peers
 
     simulated = "simulated-gpu" in options
     peers = Peers(one.removeprefix(RPC) for one in options if one.startswith(RPC))
 
+    weights = SharedWeights()
+
     def make(spec: ModelSpec, threads: int) -> AnyBackend:
         if spec.gpu_layers:
             join(peers)  # those that were away when this engine started
-        return make_backend(spec, threads)
+        return make_backend(spec, threads, weights)
 
     join(peers)
     Worker(
         socket.socket(fileno=int(sock)),
-        make_without_gpu if simulated else make,
+        partial(make_without_gpu, weights=weights) if simulated else make,
         backends=versions(),
         threads=len(os.sched_getaffinity(0)),
         gpus=[] if simulated else gpu_devices(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
@@ -23,6 +23,9 @@ from edge_rt.core.system.process import own_bytes
 from edge_rt.engine.protocol import CountTokens, ModelSpec, Tokenize, TokensCounted
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend, backend_package, versions_of_packages
+
+if TYPE_CHECKING:
+    from edge_rt.backends.llama.model import SharedWeights
 
 KEPT = 3  # vocabularies, some ten megabytes each
 
@@ -98,11 +101,14 @@ def written(vocabulary: PromptVocabulary, token: int) -> bytes:
     return vocabulary.piece(token) or vocabulary.mark(token)
 
 
-def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
-    """Return the backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
+def make_backend(spec: ModelSpec, threads: int, weights: SharedWeights | None = None) -> AnyBackend:
+    """Return the backend that `spec` names, loaded. Raises EdgeError when it cannot be.
+
+    Models of llama.cpp share `weights` of the same file.
+    """
     with _installed(spec.backend):
         if spec.backend == "llama.cpp":
-            return _llama(spec, threads)
+            return _llama(spec, threads, weights)
         if spec.backend == "onnx":
             return _onnx(spec, threads)
         if spec.backend in plugins("edge_rt.backends"):
@@ -111,11 +117,13 @@ def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
     raise _unknown(spec.backend, spec.kind)
 
 
-def make_without_gpu(spec: ModelSpec, threads: int) -> AnyBackend:
+def make_without_gpu(
+    spec: ModelSpec, threads: int, weights: SharedWeights | None = None
+) -> AnyBackend:
     """Return the backend with all layers on the CPU."""
     if spec.gpu_layers:
         log.warning("the GPU is simulated: the CPU computes what is to lie there of %s", spec.path)
-    return make_backend(msgspec.structs.replace(spec, gpu_layers=0), threads)
+    return make_backend(msgspec.structs.replace(spec, gpu_layers=0), threads, weights)
 
 
 def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
@@ -151,7 +159,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
+def _llama(spec: ModelSpec, threads: int, weights: SharedWeights | None) -> AnyBackend:
     path, sizes = Path(spec.path), _sizes(spec, threads)
     if spec.kind == "embedding":
         from edge_rt.backends.llama.embedding import LlamaEmbedding
@@ -174,6 +182,8 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
         gpu_layers=spec.gpu_layers,
         flash_attention=spec.flash_attention,
         kv_type=spec.kv_type,
+        adapters=spec.adapters,
+        weights=weights,
     )
 
 

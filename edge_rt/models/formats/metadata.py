@@ -44,6 +44,7 @@ _LISTS: dict[
 _CONTROL = {2, 3}  # unknown and control of enum llama_token_type
 _MOST_CONTROL = 4096  # tokens that are told; models have hundreds at most
 _TEXTS = {  # those worth keeping, with the most bytes that make sense
+    "adapter.type": 64,
     "general.architecture": 64,
     "general.license": 1024,
     "general.name": 1024,

@@ -87,6 +87,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     kv_number_bytes: int = _F16  # of one number in the KV, at most
     pooling: Pooling | None = None  # None with kind "embedding": the backend knows
     normalise: bool = False  # whether vectors are to have length 1
+    adapter: bool = False  # with kind "tensors": a LoRA adapter for models of that architecture
     ranks: bool = False  # with kind "embedding": it says how well a text fits another
     source_sha256: Sha256 | None = None  # of the model that this one was converted from
     look_bytes: int = 0  # of memory that its projector needs to look at an image
@@ -133,6 +134,8 @@ def summarise(header: Header) -> Summary:
     architecture = facts.text("general.architecture")
     if architecture is None:
         raise facts.fault("the key 'general.architecture' is missing")
+    if facts.text("general.type") == "adapter":
+        return facts.adapter(architecture)
     facts.require_model(architecture)
     layers = facts.integer(f"{architecture}.block_count", 1, MAX_LAYERS)
     embedding = facts.integer(f"{architecture}.embedding_length", 1, MAX_WIDTH)
@@ -195,6 +198,24 @@ class _Facts:
 
     def fault(self, what: str) -> ModelFileError:
         return ModelFileError(f"{self._header.path}: {what}")
+
+    def adapter(self, architecture: str) -> Summary:
+        """Return the summary of an adapter; ModelFileError for one that is not of LoRA."""
+        kind, header = self.text("adapter.type"), self._header
+        if kind != "lora":
+            raise self.fault(f"an adapter of the type {kind!r:.80}; only lora can be used")
+        return Summary(
+            kind="tensors",
+            adapter=True,
+            architecture=architecture,
+            name=self.text("general.name"),
+            organisation=self.text("general.organization"),
+            licence=self.text("general.license"),
+            quantisation=_quantisation(header),
+            parameters=sum(header.elements.values()),
+            file_bytes=header.file_bytes,
+            control_tokens=(),
+        )
 
     def require_model(self, architecture: str) -> None:
         kind = self.text("general.type") or "model"

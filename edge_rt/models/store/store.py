@@ -16,8 +16,8 @@ from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
 from edge_rt.models.formats.gguf import refuse_twins
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.naming import HubName, check_id, derive_id
-from edge_rt.models.record import ModelRecord, best, better, entry_of, starter, stored
+from edge_rt.models.naming import HubName, check_id, derive_id, split_adapters
+from edge_rt.models.record import ModelRecord, adapted, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof, unseen
 from edge_rt.models.store.disk import NoSpace, delete, store_errors
 from edge_rt.models.store.incoming import Incoming, Offer, describe, look, reading
@@ -72,8 +72,21 @@ class Store:
         return None if record is None else self._entry(record)
 
     def get(self, id: str) -> ModelRecord:
-        """Return the model of that id; raises ModelNotFound, which says what there is."""
-        return self._entry(self._record(id, self._manifest.read()))
+        """Return the model of that id; raises ModelNotFound, which says what there is.
+
+        "BASE+ADAPTER=SCALE", with any number of adapters, is a model with adapters; raises
+        RequestError where they do not fit.
+        """
+        base, scales = split_adapters(id)
+        records = self._manifest.read()
+        entry = self._entry(self._record(base, records))
+        known = sorted(name for name, one in records.items() if one.summary.adapter)
+
+        def adapter(name: str) -> ModelRecord:
+            by_number = name not in records and name.isdecimal() and int(name) < len(known)
+            return self._entry(self._record(known[int(name)] if by_number else name, records))
+
+        return adapted(entry, [(adapter(name), scale) for name, scale in scales])
 
     def fetched_as(self, name: str) -> str | None:
         """Return the id of the newest model of this name of the hub; None: there is none."""
@@ -132,10 +145,12 @@ class Store:
         again, which takes long. Raises ModelNotFound, DamagedFile when one is missing or its
         content changed, or ModelFileError for a header that no library should see.
         """
-        record = self._record(id, self._manifest.read())
-        self._proof.quick(record)
-        describe(record.paths(self.root))  # an earlier version may have let it in
-        return record.path(self.root)
+        names = [id] if "+" not in id else self.get(id).made_of
+        records = [self._record(name, self._manifest.read()) for name in names]
+        for record in records:
+            self._proof.quick(record)
+            describe(record.paths(self.root))  # an earlier version may have let it in
+        return records[0].path(self.root)
 
     def harm(self, id: str) -> str | None:
         """Return what is wrong with a file of that model, if anything; see `check`."""
@@ -239,7 +254,7 @@ class Store:
         known: CatalogueEntry | None,
     ) -> ManifestRecord:
         backend, summary = describe(incoming.paths)
-        if backend == "llama.cpp":
+        if backend == "llama.cpp" and not summary.adapter:
             refuse_twins(next(iter(incoming.paths.values())))
         if known is not None:
             licence = summary.licence or known.licence

@@ -93,7 +93,7 @@ def test_experts_that_a_token_does_not_use_are_told_apart(gguf: Gguf, write: Wri
     [
         ({"general__architecture": None}, "'general.architecture' is missing"),
         ({"general__architecture": u32(1)}, "not text"),
-        ({"general__type": text("adapter")}, "holds 'adapter', not a model"),
+        ({"general__type": text("adapter")}, "only lora can be used"),
         ({"split__count": u32(3)}, "one of 3 parts"),
         ({"llama__block_count": None}, "'llama.block_count' is missing"),
         ({"llama__block_count": u32(0)}, "is 0, expected 1 to"),
