@@ -105,3 +105,11 @@ def test_what_is_no_adapter_is_refused_by_name(daemon):
 def test_adapters_are_listed_as_such(daemon):
     kinds = {one["id"]: one["edge"]["kind"] for one in daemon.http.get("/v1/models").json()["data"]}
     assert kinds == {"base": "language", "one": "adapter", "two": "adapter"}
+
+
+def test_a_killed_engine_comes_back_with_the_adapters(daemon, models):
+    expected = greedy(models, "base+two")
+    assert told(daemon, "base+two") == expected
+    daemon.kill_engine()
+    assert told(daemon, "base+two") == expected
+    assert told(daemon, "base") == greedy(models, "base")
