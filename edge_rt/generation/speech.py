@@ -50,7 +50,7 @@ class SpeechModel(msgspec.Struct, frozen=True):
         return int(factor * size + besides)
 
 
-class Done(msgspec.Struct, frozen=True):
+class SpeechDone(msgspec.Struct, frozen=True):
     """What came of a request, where its time went, and what it cost."""
 
     result: Transcript | Spoken
@@ -94,7 +94,7 @@ class SpeechService:
 
     async def run(
         self, model: SpeechModel, make: Callable[[int], Task]
-    ) -> AsyncGenerator[Segment | Done]:
+    ) -> AsyncGenerator[Segment | SpeechDone]:
         """Yield each segment of the task that `make` builds for some threads, then all of it.
 
         Closing the generator cancels the request. Raises RequestError, Unavailable or EngineError.
@@ -119,4 +119,4 @@ class SpeechService:
                             result = event
                 timings = Timings(begin_s - came_s, 0.0, self._clock() - begin_s, 0, 0, 0)
             assert result is not None, "what ends without one raises"
-            yield Done(result, timings, await self._energy_meter.settle(usage))
+            yield SpeechDone(result, timings, await self._energy_meter.settle(usage))

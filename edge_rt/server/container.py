@@ -28,9 +28,7 @@ from edge_rt.engine.client import EngineClient
 from edge_rt.engine.hang_detector import EngineHealth, HangDetector
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.process import CheckpointMemory, ExitReason
-from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.supervisor import ENGINE, OFFLINE, RPC, SIMULATED_GPU, Supervisor
-from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.request_budget import ExpectedTimes
 from edge_rt.generation.service import GenerationService
@@ -53,15 +51,12 @@ from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, preload, recall, sweep, told, write
 from edge_rt.server.model_work import ModelPulls, prefixes
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
+from edge_rt.server.stores import answer_cache, book, kept_prefixes, semantic_cache
 from edge_rt.speech.companion import COMPANION, Companion
 from edge_rt.speech.companion import OFFLINE as COMPANION_OFFLINE
 
 if TYPE_CHECKING:
-    from edge_rt.generation.cache.semantic import SemanticCache
     from edge_rt.generation.comparing import Comparing
-
-_LATEST_BYTES = 256 * 1024  # of questions that were compared last, in memory
-_LEARNT_S = 30 * 86_400.0  # for which comparisons of answers are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +123,10 @@ class Container:
         )
         self.health = EngineHealth(self.supervisor.client, self.pool, clock)
         own = of_board(paths.state, self.senses.simulated)
-        self.book = parts.book or _book(config, paths, self.senses.simulated)
-        self.cache = _cache(config, paths)
-        self.semantic = _semantic(config, paths)
-        self._keep, self._folder = _keep(config, paths), paths.state
+        self.book = parts.book or book(config, paths, self.senses.simulated)
+        self.cache = answer_cache(config, paths)
+        self.semantic = semantic_cache(config, paths)
+        self._keep, self._folder = kept_prefixes(config, paths), paths.state
         at_work = self._at_work_for_nobody
         apps = AppBudgets(
             config.applications, self._above_idle_w, self.book.app_j, parts.wall, parts.pause
@@ -376,50 +371,6 @@ def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:
     command = OFFLINE if config.offline else ENGINE
     peers = [f"{RPC}{address}" for address in config.engine.rpc]
     return (*command, SIMULATED_GPU) if gpu_simulated else (*command, *peers)
-
-
-def _book(config: Config, paths: Paths, simulated: str | None) -> Book:
-    ledger = config.ledger
-    path = Path(ledger.path) if ledger.path else paths.state / "ledger.db"
-    path = of_board(path.parent, simulated) / path.name
-    return Book(path, days=ledger.days, max_bytes=ledger.max_bytes)
-
-
-def _cache(config: Config, paths: Paths) -> ExactCache | None:
-    cache = config.cache
-    if not cache.enabled:
-        return None
-    return ExactCache(
-        paths.state / "cache.db",
-        ttl_s=cache.ttl_s,
-        max_bytes=cache.max_bytes,
-        memory_bytes=cache.memory_bytes,
-    )
-
-
-def _semantic(config: Config, paths: Paths) -> SemanticCache | None:
-    """Return the cache by meaning; None where the configuration has none."""
-    cache, semantic = config.cache, config.cache.semantic
-    if not cache.enabled or semantic.model is None:
-        return None
-    from edge_rt.generation.cache.semantic import SemanticCache
-
-    store = ExactCache(
-        paths.state / "semantic.db",
-        ttl_s=max(cache.ttl_s, _LEARNT_S),
-        max_bytes=semantic.max_bytes,
-        memory_bytes=_LATEST_BYTES,
-    )
-    return SemanticCache(store, most=semantic.entries, wrong=semantic.wrong)
-
-
-def _keep(config: Config, paths: Paths) -> KeepPrefixes | None:
-    """Where the engine is to keep beginnings of prompts, if it is to."""
-    cache = config.cache
-    if not cache.enabled or not cache.prefix_bytes:
-        return None
-    bounds = cache.prefix_bytes, cache.prefix_hourly_bytes
-    return KeepPrefixes(str(paths.state / "prefixes"), *bounds, cache.per_client)
 
 
 def _cores(config: Config) -> int:

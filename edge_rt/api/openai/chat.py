@@ -15,9 +15,9 @@ from typing_extensions import override
 from edge_rt.api.allowance import ContextTerms, Effort, Think, ThinkTerms, limit_of, think_of
 from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.caching import LONGEST_TEXT
+from edge_rt.api.edge.long_chats import Shortener
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.kept import Place
-from edge_rt.api.long_chats import Shortener
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect

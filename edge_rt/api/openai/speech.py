@@ -116,14 +116,14 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Only "audio"."""
 
 
-class Answer(NamedTuple):
+class SpeechAnswer(NamedTuple):
     """What came of a request, and what it took."""
 
     result: Transcript | Spoken
     edge: Edge
 
 
-Told = AsyncIterator[Segment | Answer]
+Told = AsyncIterator[Segment | SpeechAnswer]
 
 
 class SpeechEndpoint(TaskEndpoint[BodyT]):
@@ -131,7 +131,7 @@ class SpeechEndpoint(TaskEndpoint[BodyT]):
 
     async def run(
         self, request: Received, model: SpeechModel, make: Callable[[int], Task]
-    ) -> AsyncGenerator[Segment | Answer]:
+    ) -> AsyncGenerator[Segment | SpeechAnswer]:
         """Yield each segment of the task, and at last all of it."""
         request.exchange.model = model.id
         async with aclosing(self.context.service.speech.run(model, make)) as told:
@@ -141,7 +141,7 @@ class SpeechEndpoint(TaskEndpoint[BodyT]):
                     continue
                 times, backend = event.timings, BACKENDS[model.ability]
                 edge = self.booked(request, model.id, backend, times, event.cost)
-                yield Answer(event.result, edge)
+                yield SpeechAnswer(event.result, edge)
 
 
 class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
@@ -252,9 +252,9 @@ def _checked(fields: dict[str, str], warnings: list[str]) -> TranscriptionReques
         raise invalid_body(str(error)) from None
 
 
-async def _last(told: Told) -> Answer:
+async def _last(told: Told) -> SpeechAnswer:
     *_, answer = [event async for event in told]
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, SpeechAnswer)
     return answer
 
 

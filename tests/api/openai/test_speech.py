@@ -13,7 +13,7 @@ from edge_rt.config.schema import Speech
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.events import Timings
 from edge_rt.core.requests import Cost
-from edge_rt.generation.speech import Done, SpeechModel
+from edge_rt.generation.speech import SpeechDone, SpeechModel
 from edge_rt.speech.protocol import Segment, Speak, Spoken, Task, Transcribe, Transcript
 
 TOOK = Timings(0.5, 0.0, 2.0, 0, 0, 0), Cost(3.0, "measured", 5.0, None, 2.5)
@@ -27,7 +27,7 @@ class FakeSpeech:
 
     def __init__(self) -> None:
         self.settings = Speech(audio_bytes=LIMIT, characters=20)
-        self.events: list[Any] = [*WORDS, Done(HEARD, *TOOK)]
+        self.events: list[Any] = [*WORDS, SpeechDone(HEARD, *TOOK)]
         self.named: list[tuple[str, str]] = []
         self.tasks: list[Task] = []
 
@@ -184,7 +184,7 @@ def speak(client: Any, **fields: Any) -> Any:
 
 
 def test_a_text_is_spoken_with_its_cost_in_the_headers(client, speech) -> None:
-    speech.events = [Done(Spoken(b"sound", "audio/mpeg", 1.0), *TOOK)]
+    speech.events = [SpeechDone(Spoken(b"sound", "audio/mpeg", 1.0), *TOOK)]
     answer = speak(client, model="tts-1", voice="alloy", response_format="mp3", speed=1.5)
     assert (answer.status, answer.body) == (200, b"sound")
     assert answer.headers["content-type"] == "audio/mpeg"

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from edge_rt.api.long_chats import Shortener
+from edge_rt.api.edge.long_chats import Shortener
 from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Tokenized
