@@ -15,7 +15,8 @@ from edge_rt.api.middleware.decode import decode
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.messages import template_messages
 from edge_rt.api.service import Service
-from edge_rt.config.schema import Config, Warm
+from edge_rt.config.caching import Warm
+from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
 from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import RequestError

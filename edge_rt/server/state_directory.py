@@ -11,7 +11,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from edge_rt.config.schema import Cache
+from edge_rt.config.caching import Cache
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StateError
 from edge_rt.core.files import take

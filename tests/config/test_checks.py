@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from edge_rt.config.caching import Cache, Semantic
 from edge_rt.config.checks import contradictions, telemetry_faults
 from edge_rt.config.loader import check_text
 from edge_rt.config.schema import (
-    Cache,
     Config,
     Engine,
     GovernorConfig,
     Guard,
     Models,
-    Semantic,
     Socket,
     Tcp,
     Telemetry,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from edge_rt import __version__
-from edge_rt.config.schema import Cache, Config, Engine, Models, Semantic
+from edge_rt.config.caching import Cache, Semantic
+from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.offload import OffloadDevice

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from house import finished
 
-from edge_rt.config.schema import Config, Requests, Warm
+from edge_rt.config.caching import Warm
+from edge_rt.config.schema import Config, Requests
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.protocol import Generate
 

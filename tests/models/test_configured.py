@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.schema import Cache, Config, Models, Semantic
+from edge_rt.config.caching import Cache, Semantic
+from edge_rt.config.schema import Config, Models
 from edge_rt.models.configured import model_faults
 
 

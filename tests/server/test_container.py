@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.board.detection import usable_cores
+from edge_rt.config.caching import Cache
 from edge_rt.config.paths import of_board
 from edge_rt.config.schema import (
     BudgetConfig,
-    Cache,
     Config,
     Engine,
     GovernorConfig,

@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from edge_rt.config.schema import BudgetConfig, Cache, Config, Engine, Knobs, Log, Semantic, Tcp
+from edge_rt.config.caching import Cache, Semantic
+from edge_rt.config.schema import BudgetConfig, Config, Engine, Knobs, Log, Tcp
 from edge_rt.core.errors import ConfigError
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop

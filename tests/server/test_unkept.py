@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.schema import Cache, Semantic
+from edge_rt.config.caching import Cache, Semantic
 from edge_rt.server.state_directory import forget_unkept
 
 ANSWERS = {"cache.db", "cache.db-wal", "cache.db-shm", "cache.db.corrupt-7"}
