@@ -41,9 +41,10 @@ class Transcriber:
         """Tell each segment as soon as it is complete; raises RequestError."""
         language = self._language(task)
         samples = decoded(task.audio, RATE, task.most_s)
+        seconds = len(samples) / RATE
 
         def segment(one: Any) -> None:
-            tell(_segment(one))
+            tell(_segment(one, seconds))
 
         said = self._model.transcribe(
             samples,
@@ -54,13 +55,13 @@ class Transcriber:
             translate=task.translate,
             initial_prompt=task.prompt,
             temperature=task.temperature,
-            audio_ctx=_context(len(samples) / RATE),
+            audio_ctx=_context(seconds),
             print_progress=False,
         )
         if language == _DETECT:
             spoken = _native.whisper_full_lang_id(self._model._ctx)
             language = _native.whisper_lang_str(spoken)
-        return Transcript(len(samples) / RATE, language, [_segment(one) for one in said])
+        return Transcript(seconds, language, [_segment(one, seconds) for one in said])
 
     def _language(self, task: Transcribe) -> str:
         """Return the language as whisper.cpp takes it; raises RequestError for what cannot be."""
@@ -77,9 +78,11 @@ class Transcriber:
         return _ENGLISH
 
 
-def _segment(one: Any) -> Segment:
+def _segment(one: Any, seconds: float) -> Segment:
+    """Return a segment of audio of that length, beyond which whisper.cpp may place it."""
     log = math.log(one.probability) if one.probability > 0.0 else None  # not a number at first
-    return Segment(_TICK_S * one.t0, _TICK_S * one.t1, one.text, log)
+    begin_s, end_s = (min(round(_TICK_S * ticks, 2), seconds) for ticks in (one.t0, one.t1))
+    return Segment(begin_s, end_s, one.text, log)
 
 
 def _context(seconds: float) -> int:

@@ -151,6 +151,10 @@ def test_what_the_voice_says_is_written_down(speaker, format: str) -> None:
 def test_subtitles_and_a_stream_have_the_same_words(speaker, spoken: bytes) -> None:
     subtitles = hear(speaker, spoken, response_format="srt")
     assert words(subtitles.splitlines()[2])[:4] == words(SENTENCE)[:4]
+    verbose = hear(speaker, spoken, response_format="verbose_json")
+    ends = [0.0, *(time for one in verbose.segments for time in (one.start, one.end))]
+    assert ends == sorted(ends)
+    assert ends[-1] <= verbose.duration
     events = list(hear(speaker, spoken, stream=True))
     assert words(events[-1].text) == words(SENTENCE)
 
