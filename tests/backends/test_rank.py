@@ -10,12 +10,12 @@ from typing import Any
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
-import onnxruntime
 import pytest
 from rank_models import CONTEXT, WORDS, write_rank_gguf, write_rank_onnx
 from tokenizers import Tokenizer
 
 from edge_rt.backends.llama.embedding import LlamaEmbedding
+from edge_rt.backends.onnx.session import runtime as onnxruntime
 from edge_rt.backends.onnx.tasks import OnnxEmbedding
 from edge_rt.core.errors import ModelFileError
 
