@@ -56,8 +56,7 @@ class LlamaMarks:
 
     def put(self, seq: int, *, passing: bool = False) -> None:
         marks, length = self._marks[seq], held(self._memory, seq)
-        if marks and marks[-1].passing:
-            marks.pop()
+        spare = marks.pop().data if marks and marks[-1].passing else bytearray()
         if not length or (passing and self._window) or (marks and marks[-1].length == length):
             return  # there is always more of a window than a draft takes away
         try:
@@ -65,9 +64,10 @@ class LlamaMarks:
         except EngineError:
             return
         size = lib.llama_state_seq_get_size_ext(self._context, lib.llama_seq_id(seq), _PARTIAL)
-        state = bytearray(size), size, lib.llama_seq_id(seq), _PARTIAL
-        if lib.llama_state_seq_get_data_ext(self._context, bytes_of(state[0]), *state[1:]):
-            marks.append(_Mark(length, state[0], passing, next(self._numbers)))
+        data = spare if len(spare) == size else bytearray(size)  # new memory takes twice the time
+        whose = lib.llama_seq_id(seq)
+        if lib.llama_state_seq_get_data_ext(self._context, bytes_of(data), size, whose, _PARTIAL):
+            marks.append(_Mark(length, data, passing, next(self._numbers)))
             self._make_room(max(LEAST, MARKS_BYTES // size))
 
     def go_back(self, seq: int, length: int) -> bool:
@@ -86,7 +86,7 @@ class LlamaMarks:
 
     def inherit(self, source: int, target: int) -> None:
         """Mark `target`, a copy of `source`, where that is marked."""
-        self._marks[target] = list(self._marks[source])
+        self._marks[target] = [mark for mark in self._marks[source] if not mark.passing]
 
     def keeps(self, seq: int, length: int) -> bool:
         """Return whether a window has all that the token behind the first `length` attends to."""
