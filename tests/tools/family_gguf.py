@@ -71,7 +71,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "mamba2": _STATE | {"attention.head_count": 0, "attention.head_count_kv": 0},
     "gemma3": _WINDOW | {"block_count": 6},
     "gemma4": _WINDOW | _GEMMA4,
-    "gpt-oss": _WINDOW | _EXPERTS,
+    # The order of cells in a window rounds otherwise, and would choose other experts now and then.
+    "gpt-oss": _WINDOW | _EXPERTS | {"expert_used_count": 8},
     "qwen3moe": _EXPERTS,
 }
 

@@ -30,8 +30,7 @@ from edge_rt.engine.scheduler.scheduler import Scheduler
 pytestmark = pytest.mark.slow  # ten real models, if small ones
 
 CONTEXT, SEQUENCES, BATCH = 3072, 3, 128
-# Sums in another order round keys and choose experts otherwise now and then; what was read wrong
-# comes to nats.
+# Sums in another order round keys otherwise; what was read wrong comes to nats.
 CLOSE_NATS = 0.01
 KEY = b"k" * 32
 KINDS = ["qwen3moe", "gemma3", "mamba2", "qwen35"]  # plain, a window, recurrent, hybrid
