@@ -32,6 +32,8 @@ _HEAD = 64  # bytes of an answer beside the pixels of an image
 _SAID = 512  # and of why there are none
 _PIECE = 65536  # bytes
 _RETRY_S = 5.0
+_GONE_S = 10.0  # for a process to end that has closed its pipe
+_NONE = "gives no pixels"
 _DECODER = msgspec.msgpack.Decoder(list[Decoded | str])
 _EXTRA = "images need Pillow: pip install 'edge-rt[images]'"
 
@@ -113,10 +115,12 @@ class ImageDecoder:
             found = _DECODER.decode(told)
             if len(found) == len(files) and all(map(_whole, found)):
                 return found
-            why = "gives no pixels"
+            why = _NONE
         except asyncio.TimeoutError:
             why = f"takes longer than {limits.timeout_s:g} s (images.timeout_s)"
-        except (EOFError, OSError, msgspec.DecodeError):
+        except msgspec.DecodeError:
+            why = _NONE
+        except (EOFError, OSError):
             why = f"was ended ({await _ended(process)})"
         finally:
             await _end(process)
@@ -139,6 +143,7 @@ def _whole(found: Decoded | str) -> bool:
 
 
 async def _asked(process: Process, task: DecodingTask, most: int) -> bytes:
+    """Return the answer; nothing in place of one of more than `most` bytes."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(msgspec.msgpack.encode(task))
@@ -146,14 +151,14 @@ async def _asked(process: Process, task: DecodingTask, most: int) -> bytes:
     process.stdin.close()
     length = int.from_bytes(await process.stdout.readexactly(LENGTH), "big")
     if length > most:
-        raise EOFError
+        return b""
     return await process.stdout.readexactly(length)
 
 
 async def _ended(process: Process) -> int | None:
     """Return its exit code, which it has about now."""
     with suppress(asyncio.TimeoutError):
-        return await asyncio.wait_for(process.wait(), 1.0)
+        return await asyncio.wait_for(process.wait(), _GONE_S)
     return None
 
 
