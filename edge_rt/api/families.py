@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 from edge_rt.api.caching import Caching
 from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Series, counter, gauge
-from edge_rt.core.reports.board import (
-    AppBudgetState,
-    AppTotal,
-    BoardReport,
-    ChannelState,
-    RailEnergy,
-    Supply,
-)
+from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Supply
 from edge_rt.core.reports.governor import Admission, GovernorState, Guard
 from edge_rt.core.reports.planning import StorageReport
 from edge_rt.energy.ledger_records import IDLE
@@ -110,21 +103,16 @@ def cache_families(caching: Caching) -> list[Metric]:
 
 def app_families(meter: EnergyMeter) -> list[Metric]:
     """Return the families of applications, whose number is bounded."""
-    totals, budgets = meter.by_app.values(), meter.apps.report()
-    joules = [([one.app], max(0.0, one.energy_j)) for one in totals]
-    joules.append(([IDLE], meter.idle_j))
+    budgets = meter.apps.report()
+    joules = [([app], energy_j) for app, energy_j in {**meter.app_j, IDLE: meter.idle_j}.items()]
     spent_text = "Joules of the application in the present hour, where it has a budget."
+    limits = (([one.app], one.limit_j) for one in budgets)
+    spent = (([one.app], one.spent_j) for one in budgets)
     return _shown(
-        counter("app_requests", "Requests by application.", _by_app(totals, "requests"), "app"),
-        counter("app_tokens", "Tokens of prompts and answers.", _by_app(totals, "tokens"), "app"),
         counter("app_energy_joules", "Known joules; those of the idle draw apart.", joules, "app"),
-        gauge("app_budget_joules", "Most joules of an hour.", _by_app(budgets, "limit_j"), "app"),
-        gauge("app_spent_joules", spent_text, _by_app(budgets, "spent_j"), "app"),
+        gauge("app_budget_joules", "Most joules of an hour.", limits, "app"),
+        gauge("app_spent_joules", spent_text, spent, "app"),
     )
-
-
-def _by_app(reports: Iterable[AppTotal | AppBudgetState], figure: str) -> Series:
-    return [([one.app], getattr(one, figure)) for one in reports]
 
 
 def storage_families(report: StorageReport) -> list[Metric]:

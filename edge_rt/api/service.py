@@ -32,7 +32,7 @@ from edge_rt.core.reports.planning import (
 from edge_rt.core.requests import Kind, LoadedModel, ModelCard, PullProgress
 from edge_rt.core.routing import USUAL_TOKENS
 from edge_rt.core.trace import Trace
-from edge_rt.energy.ledger_records import battery_state
+from edge_rt.energy.ledger_records import battery_s
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.speech import SpeechService
@@ -279,8 +279,8 @@ class Service:
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """Totals of the last `days` UTC days, today included, and the `last` newest requests."""
         report = await self.energy_meter.ledger(days, last)
-        battery = battery_state(self._config.battery_wh, report.days)
-        return self._named(msgspec.structs.replace(report, battery=battery))
+        lasts_s = battery_s(self._config.battery_wh, report.days)
+        return self._named(msgspec.structs.replace(report, battery_s=lasts_s))
 
     def history(self, since_s: float) -> Past:
         """Return how it was over the last `since_s` seconds, as far back as is kept."""
@@ -293,7 +293,7 @@ class Service:
     async def plan(self, ask: PlanAsk) -> PlanReport:
         """Predict what each way takes; raises RequestError, ModelNotFound, Unavailable."""
         report, ledger = await self._routing.planner.plan(ask), await self.ledger(1, 0)
-        return self._named(msgspec.structs.replace(report, battery=ledger.battery))
+        return self._named(msgspec.structs.replace(report, battery_s=ledger.battery_s))
 
     async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
         """Yield the plan, and then what came of each candidate that can be run.

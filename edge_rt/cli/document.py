@@ -64,7 +64,6 @@ def _many(value: object) -> str:
 
 _UNITS: Mapping[str, Callable[[object], str]] = {  # by the end of a name; the longest counts
     "_w": _with("W"),
-    "_wh": _with("Wh"),
     "_v": _with("V"),
     "_a": _with("A"),
     "_j": joules,

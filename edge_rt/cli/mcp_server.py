@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from anyio.from_thread import check_cancelled
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
@@ -30,9 +30,10 @@ A daemon that serves language models on this device within a budget of watts, de
 _READS = ToolAnnotations(read_only_hint=True)
 _CHANGES = ToolAnnotations(destructive_hint=False, idempotent_hint=True)
 
-Positive = Annotated[float, Field(gt=0)]
+Amount = Annotated[float, Field(gt=0)]
 Tokens = Annotated[int, Field(ge=1, le=1 << 20)]
-Cap = Literal["power_w", "temp_c", "energy_j"]
+Period = Literal["hour", "day"]
+Caps = list[Literal["power_w", "temp_c", "energy_j"]]
 
 
 class McpTools:
@@ -59,8 +60,8 @@ class McpTools:
         model: str = "default",
         system: str | None = None,
         max_tokens: Tokens = 512,
-        energy_j: Positive | None = None,
-    ) -> dict[str, Any]:
+        energy_j: Amount | None = None,
+    ) -> Json:
         """Have a model on this device answer; `edge` of the result tells its joules and seconds.
 
         `model` may be "auto", which lets the daemon choose. With `energy_j` the answer ends once it
@@ -70,63 +71,63 @@ class McpTools:
         edge = {"trace": True} | ({} if energy_j is None else {"energy_j": energy_j})
         body |= {"model": model, "max_tokens": max_tokens, "edge": edge}
         answer = ReceivedAnswer()
-        with self._daemon(ToolError) as client, closing(stream(client, path, body, answer)) as said:
+        with self._daemon() as client, closing(stream(client, path, body, answer)) as said:
             for _ in said:
                 check_cancelled()  # the daemon stops once the connection is closed
         answer.edge.pop("route_trace", None)  # long, and a resource of its own
         told = {"id": answer.id, "answer": answer.text, "finish_reason": answer.finish_reason}
         return told | {"usage": answer.usage, "edge": answer.edge}
 
-    def plan(self, prompt: str, max_tokens: Tokens = 128) -> dict[str, Any]:
+    def plan(self, prompt: str, max_tokens: Tokens = 128) -> Json:
         """Predict seconds, joules, watts and degrees of an answer, for each way to make it."""
         _, body = question(prompt, None, raw=False)
-        with self._daemon(ToolError) as client:
+        with self._daemon() as client:
             return client.post("/edge/v1/plan", body | {"max_tokens": max_tokens})
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Json:
         """Tell what the daemon is doing: its models, requests, limits and problems."""
-        return self._get("/edge/v1/status", ToolError)
+        return self._get("/edge/v1/status")
 
-    def sensors(self) -> dict[str, Any]:
+    def sensors(self) -> Json:
         """Tell every rail, temperature, clock and flag of the board."""
-        return self._get("/edge/v1/board", ToolError)
+        return self._get("/edge/v1/board")
 
     def set_budget(
         self,
-        power_w: Positive | None = None,
-        temp_c: Positive | None = None,
-        energy_j: Positive | None = None,
-        energy_period: Literal["hour", "day"] | None = None,
-        remove: list[Cap] | None = None,
-    ) -> dict[str, Any]:
+        power_w: Amount | None = None,
+        temp_c: Amount | None = None,
+        energy_j: Amount | None = None,
+        energy_period: Period | None = None,
+        remove: Caps | None = None,
+    ) -> Json:
         """Change the caps on watts, degrees and joules until the daemon ends.
 
         What is left out stays; `remove` names caps that are taken away.
         """
-        said = {"power_w": power_w, "temp_c": temp_c, "energy_j": energy_j}
+        said: Json = {"power_w": power_w, "temp_c": temp_c, "energy_j": energy_j}
+        said["energy_period"] = energy_period
         change: Json = dict.fromkeys(remove or ())
         change |= {name: value for name, value in said.items() if value is not None}
-        change |= {} if energy_period is None else {"energy_period": energy_period}
-        with self._daemon(ToolError) as client:
+        with self._daemon() as client:
             return client.put("/edge/v1/budget", change)
 
     def ledger(self) -> str:
         """Tell what answers of the last days took, by day, model and application."""
-        return json.dumps(self._get(f"/edge/v1/ledger?days={LEDGER_DAYS}&last=20", ResourceError))
+        return json.dumps(self._get(f"/edge/v1/ledger?days={LEDGER_DAYS}&last=20"))
 
     def trace(self, id: str) -> str:
         """Tell why an answer went to the model that it came from."""
-        return json.dumps(self._get(f"/edge/v1/trace/{id}", ResourceError))
+        return json.dumps(self._get(f"/edge/v1/trace/{id}"))
 
-    def _get(self, path: str, failure: type[Exception]) -> Json:
-        with self._daemon(failure) as client:
+    def _get(self, path: str) -> Json:
+        with self._daemon() as client:
             return client.get(path)
 
     @contextmanager
-    def _daemon(self, failure: type[Exception]) -> Generator[Client]:
-        """Connect to the daemon; what fails is raised as `failure`, with its reason."""
+    def _daemon(self) -> Generator[Client]:
+        """Connect to the daemon; what fails is told to the client with its reason."""
         try:
             with self._connect() as client:
                 yield client
         except CommandFailure as error:
-            raise failure(error.message) from error
+            raise ResourceError(error.message) from error  # of tools, too

@@ -44,11 +44,11 @@ class Spending:
     @property
     def limit_j(self) -> float:
         """The most joules of an hour."""
-        budget, above_w = self.budget, None
-        if budget.power_share is not None:
-            above_w = self._above_idle_w()
-        shared_j = math.inf if above_w is None else max(0.0, above_w) * HOUR_S
-        return min(budget.energy_j or math.inf, (budget.power_share or 1.0) * shared_j)
+        most_j, share = self.budget.energy_j or math.inf, self.budget.power_share
+        above_w = None if share is None else self._above_idle_w()
+        if share is None or above_w is None:
+            return most_j
+        return min(most_j, share * max(0.0, above_w) * HOUR_S)
 
     @property
     def left_s(self) -> float:
@@ -128,9 +128,10 @@ class AppBudgets:
     def report(self) -> list[AppBudgetState]:
         """Return what is spent of each budget."""
         return [
-            AppBudgetState(one.name, one.spent_j(), limit_j, one.left_s)
+            AppBudgetState(
+                one.name, one.spent_j(), None if math.isinf(one.limit_j) else one.limit_j
+            )
             for one in self._spendings.values()
-            for limit_j in (None if math.isinf(one.limit_j) else one.limit_j,)
         ]
 
     async def admit(self, spending: Spending | None) -> None:

@@ -16,7 +16,6 @@ from msgspec.structs import astuple
 from edge_rt.core.reports.board import (
     AppBudgetState,
     AppTotal,
-    BatteryState,
     Booking,
     DayTotal,
     LedgerReport,
@@ -138,7 +137,6 @@ def of_app(entry: UsageRecord) -> AppTotal:
         int(request),
         int(request and entry.energy_j is None),
         entry.prompt_tokens + entry.completion_tokens,
-        entry.busy_s,
         entry.energy_j or 0.0,
     )
 
@@ -228,12 +226,11 @@ def ledger_report(
     )
 
 
-def battery_state(capacity_wh: float | None, days: Sequence[DayTotal]) -> BatteryState | None:
-    """Return how long a battery lasts at the mean power of the newest of `days`."""
-    if capacity_wh is None or not days or days[0].covered_s <= 0 or days[0].energy_j <= 0:
+def battery_s(capacity_wh: float | None, days: Sequence[DayTotal]) -> float | None:
+    """Return the seconds that a battery lasts at the mean power of the newest of `days`."""
+    if capacity_wh is None or not days or days[0].energy_j <= 0:
         return None
-    power_w = days[0].energy_j / days[0].covered_s
-    return BatteryState(capacity_wh, power_w, HOUR_S * capacity_wh / power_w)
+    return HOUR_S * capacity_wh * days[0].covered_s / days[0].energy_j
 
 
 def _by_app(days: Mapping[str, Day], apps: Sequence[AppTotal]) -> list[AppTotal]:

@@ -40,7 +40,7 @@ LEDGER = Schema(
             saved_j REAL DEFAULT 0.0, PRIMARY KEY (day, model)) WITHOUT ROWID""",
         "apps": """CREATE TABLE apps (
             day TEXT, app TEXT, requests INTEGER, unresolved INTEGER, tokens INTEGER,
-            busy_s REAL, energy_j REAL, PRIMARY KEY (day, app)) WITHOUT ROWID""",
+            energy_j REAL, PRIMARY KEY (day, app)) WITHOUT ROWID""",
         "hours": "CREATE TABLE hours (hour INTEGER PRIMARY KEY, energy_j REAL)",
     },
     elsewhere="have ledger.path name another file",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,14 +19,7 @@ from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.app_budgets import AppBudgets
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.ledger import Book
-from edge_rt.energy.ledger_records import (
-    Status,
-    UsageRecord,
-    ledger_report,
-    of_app,
-    sum_of,
-    utc_day,
-)
+from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report, utc_day
 from edge_rt.energy.usage import Loss, Milestone, RequestUsage, TokenCounts, booking
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import EngineWork
@@ -55,7 +49,7 @@ class EnergyMeter:
         `loading` tells whether the engine is at work for nobody.
         """
         self.tokens = TokenCounts()
-        self.by_app: dict[str, AppTotal] = {}  # since the start
+        self.app_j = defaultdict[str, float](float)  # known joules since the start
         self.apps = apps or AppBudgets({}, lambda: None, book.app_j, wall)
         self._monitor = monitor
         self._book = book
@@ -263,21 +257,16 @@ class EnergyMeter:
 
     def _note(self, record: UsageRecord) -> None:
         self._book.book(record)
-        self._count(of_app(record))
+        self.app_j[record.app or OWN_APP] += max(0.0, record.energy_j or 0.0)
 
     def _note_tails(self) -> None:
         """Book what the board drew above idle just after the work of each application."""
         tails_j, self._attribution.tails_j = self._attribution.tails_j, {}
         for app, energy_j in tails_j.items():
-            tail = AppTotal(utc_day(self._wall()), app, energy_j=energy_j)
-            self._book.tail(tail)
-            self._count(tail)
+            self._book.tail(AppTotal(utc_day(self._wall()), app, energy_j=energy_j))
+            self.app_j[app] += energy_j
             if (spending := self.apps.of(app)) is not None:
                 spending.add(energy_j)
-
-    def _count(self, more: AppTotal) -> None:
-        before = self.by_app.get(more.app)
-        self.by_app[more.app] = more if before is None else sum_of(before, more)
 
     def _renew(self, time_s: float) -> None:
         """Start over with another supply, about which the old one tells nothing."""

@@ -35,7 +35,6 @@ from edge_rt.core.events import (
 from edge_rt.core.reports.board import (
     AppBudgetState,
     AppTotal,
-    BatteryState,
     BoardName,
     BoardReport,
     Booking,
@@ -165,9 +164,9 @@ def ledger_report() -> LedgerReport:
         days=[DayTotal("2027-01-15", "measured", 650.0, 150.0, 500.0, 100.0, 2.5)],
         models=[ModelTotal("2027-01-15", "smol", 3, 1, 30, 12, 60, 4.5, 150.0)],
         last=[Booking(1.8e9, "smol", "done", 10, 4, 20, 2.0, 1.5, None, "unresolved", None, None)],
-        apps=[AppTotal("2027-01-15", "cam", 3, 1, 90, 4.5, 150.0)],
-        budgets=[AppBudgetState("cam", 150.0, 3600.0, 600.0)],
-        battery=BatteryState(50.0, 4.0, 45_000.0),
+        apps=[AppTotal("2027-01-15", "cam", 3, 1, 90, 150.0)],
+        budgets=[AppBudgetState("cam", 150.0, 3600.0)],
+        battery_s=45_000.0,
     )
 
 
@@ -288,7 +287,7 @@ class FakeService:
     steps: list = field(default_factory=list)  # of every pull
     eyes: bool = False  # whether the models see
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
-    by_app: dict[str, AppTotal] = field(default_factory=dict)  # since the start
+    app_j: dict[str, float] = field(default_factory=dict)  # since the start
     idle_j: float = 0.0
     budgets: list[AppBudgetState] = field(default_factory=list)
 

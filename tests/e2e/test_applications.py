@@ -89,13 +89,12 @@ def test_an_application_is_refused_once_its_joules_are_spent_and_others_go_on(da
     assert of["(idle)"]["energy_j"] > 0
     whole_j = sum(day["energy_j"] for day in report["days"])
     assert sum(row["energy_j"] for row in of.values()) == pytest.approx(whole_j, rel=0.02)
-    assert report["battery"]["capacity_wh"] == 50
-    assert report["battery"]["lasts_s"] > 0
+    assert report["battery_s"] > 0
 
     text = daemon.run("ledger", "--by", "app").stdout
     assert "cam" in text
     assert "(idle)" in text
-    assert "A full battery of 50.0 Wh lasts" in daemon.run("plan", "--raw", STORY).stdout
+    assert "A full battery lasts" in daemon.run("plan", "--raw", STORY).stdout
     metrics = daemon.metrics()
     assert 'edge_rt_app_energy_joules_total{app="cam"}' in metrics
     assert 'edge_rt_app_budget_joules{app="cam"} 10.0' in metrics

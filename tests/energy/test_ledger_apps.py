@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from book_help import TODAY, Clock, days_ago, entry, new_book
 
-from edge_rt.core.reports.board import AppTotal, BatteryState, DayTotal
-from edge_rt.energy.ledger_records import Day, battery_state, ledger_report
+from edge_rt.core.reports.board import AppTotal, DayTotal
+from edge_rt.energy.ledger_records import Day, battery_s, ledger_report
 
 IDLE_W, BUSY_W = 3.0, 8.0
 
@@ -26,8 +26,8 @@ def test_sums_of_applications_outlive_the_daemon(tmp_path: Path) -> None:
         book.book(entry(1, app="cam", ended=days_ago(2)))
         unwritten = {row.app: row for row in book.apps(TODAY)}
         book.close()
-    cam = AppTotal(TODAY, "cam", 4, 2, 36, 6.0, 3.0)
-    assert unwritten == {"cam": cam, "(edge_rt)": AppTotal(TODAY, "(edge_rt)", 2, 0, 48, 8.0, 4.0)}
+    cam = AppTotal(TODAY, "cam", 4, 2, 36, 3.0)
+    assert unwritten == {"cam": cam, "(edge_rt)": AppTotal(TODAY, "(edge_rt)", 2, 0, 48, 4.0)}
     book = new_book(path, clock)
     assert cam in book.apps(TODAY)
     assert len(book.apps(TODAY)) == 2
@@ -38,9 +38,9 @@ def test_sums_of_applications_outlive_the_daemon(tmp_path: Path) -> None:
 def test_the_rows_of_a_day_add_up_to_its_joules() -> None:
     days = [Day(TODAY, "measured", 100.0, 32.0, 60.0, 0.0, 55.0)]
     apps = [
-        AppTotal(TODAY, "cam", 1, 0, 9, 1.0, 10.0),
-        AppTotal(TODAY, "chat", 2, 0, 9, 2.0, 20.0),
-        AppTotal("2027-01-14", "cam", 1, 0, 9, 1.0, 5.0),
+        AppTotal(TODAY, "cam", 1, 0, 9, 10.0),
+        AppTotal(TODAY, "chat", 2, 0, 9, 20.0),
+        AppTotal("2027-01-14", "cam", 1, 0, 9, 5.0),
     ]
     rows = ledger_report(True, days, [], [], apps).apps
     told = [(row.day, row.app, row.energy_j) for row in rows]
@@ -80,8 +80,8 @@ def test_what_the_board_draws_just_after_a_request_is_its_applications(kit: Any)
 def test_a_battery_lasts_as_long_as_todays_mean_power_says() -> None:
     today = DayTotal(TODAY, "measured", 7200.0, 0.0, 7200.0, 1800.0, 0.0)
     before = DayTotal("2027-01-14", "measured", 9.0, 0.0, 9.0, 9.0, 0.0)
-    assert battery_state(50.0, [today, before]) == BatteryState(50.0, 4.0, 12.5 * 3600)
-    assert battery_state(None, [today]) is None
-    assert battery_state(50.0, []) is None
+    assert battery_s(50.0, [today, before]) == 12.5 * 3600
+    assert battery_s(None, [today]) is None
+    assert battery_s(50.0, []) is None
     unknown = DayTotal(TODAY, "unresolved", 0.0, 0.0, 0.0, 0.0, 60.0)
-    assert battery_state(50.0, [unknown]) is None
+    assert battery_s(50.0, [unknown]) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pwd
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 
 from starlette.types import Scope
@@ -32,9 +33,7 @@ class Applications:
     def of(self, scope: Scope, client: str | None) -> str:
         """Return the application of a request by `client`; raises RequestError."""
         name = _claimed(scope) or self._own(client)
-        if name in self._known:
-            return name
-        if len(self._known) >= self._most:
+        if name not in self._known and len(self._known) >= self._most:
             return OTHERS
         self._known.add(name)
         return name
@@ -54,15 +53,13 @@ def _claimed(scope: Scope) -> str | None:
             "The header X-Edge-App: expected one name of 1 to 64 letters, digits, dots, hyphens "
             f"and underscores, got {', '.join(given)[:40]!r}.",
             param="X-Edge-App",
-            code="invalid_value",
         )
     return given[0]
 
 
 def _user(uid: int) -> str:
     """Return a user by name, or by number where the name is none that a budget could have."""
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = ""
-    return f"user:{name if _NAME.fullmatch(name) else uid}"
+    with suppress(KeyError):
+        if _NAME.fullmatch(name := pwd.getpwuid(uid).pw_name):
+            return f"user:{name}"
+    return f"user:{uid}"

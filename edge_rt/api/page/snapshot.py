@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.api.service import Service
 from edge_rt.core.errors import RequestError
-from edge_rt.core.reports.board import AppBudgetState, AppTotal, BatteryState, Booking, Quality
+from edge_rt.core.reports.board import AppBudgetState, AppTotal, Booking, Quality
 from edge_rt.core.reports.governor import Admission, BudgetState, Guard
 from edge_rt.core.requests import LoadedModel
 
@@ -105,8 +105,8 @@ class PageSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Joules of each application on this UTC day, with the idle draw and the rest."""
     budgets: list[AppBudgetState]
     """The applications that have a budget."""
-    battery: BatteryState | None
-    """How long the configured battery lasts at today's work."""
+    battery_s: float | None
+    """Seconds that the full battery lasts at the mean power of this UTC day."""
     requests: list[RecentRequest]
     """The newest requests, the newest first."""
 
@@ -133,7 +133,7 @@ async def snapshot(service: Service, time: float) -> PageSnapshot:
         models=service.loaded(),
         apps=ledger.apps,
         budgets=ledger.budgets,
-        battery=ledger.battery,
+        battery_s=ledger.battery_s,
         requests=[_recent(service, one) for one in ledger.last],
         budget=governor.budget,
         guard=governor.guard,

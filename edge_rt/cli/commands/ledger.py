@@ -20,10 +20,6 @@ COLUMNS = {
         *("day", "model", "energy_j", "requests", "unresolved", "prompt_tokens"),
         *("completion_tokens", "hits", "saved_j"),
     ),
-    "applications": (
-        *("app", "energy_j", "energy_share", "requests", "unresolved", "tokens", "busy_s"),
-    ),
-    "budgets": ("app", "spent_j", "limit_j", "left_s"),
     "apps": (),  # by the day; `--by app` has their sums
     "last": (
         *("ended", "model", "energy_j", "seconds", "prompt_tokens", "completion_tokens"),
@@ -32,7 +28,7 @@ COLUMNS = {
 }
 
 
-COUNTED = {"energy_j": float, "requests": int, "unresolved": int, "tokens": int, "busy_s": float}
+COUNTED = {"energy_j": float, "requests": int, "unresolved": int, "tokens": int}
 
 
 @click.command()
@@ -88,7 +84,7 @@ def by_app(report: Json) -> Json:
     rows.sort(key=lambda row: number(row["energy_j"]) or 0.0, reverse=True)
     kept = {
         name: report[name]
-        for name in ("stored", "simulated", "battery", "budgets")
+        for name in ("stored", "simulated", "battery_s", "budgets")
         if name in report
     }
     return kept | {"applications": rows}

@@ -11,12 +11,10 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.options import daemon_socket, socket_option
 
-APP = "mcp"
-
 
 @click.command()
 @socket_option
-@click.option("--app", default=APP, show_default=True, help="The application in the ledger.")
+@click.option("--app", default="mcp", show_default=True, help="The application in the ledger.")
 def mcp(socket: Path | None, app: str) -> None:
     """Serve the Model Context Protocol on standard input and output.
 

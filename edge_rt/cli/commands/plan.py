@@ -11,11 +11,11 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question, read_prompt
-from edge_rt.cli.document import figure, table
+from edge_rt.cli.document import table
 from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.progress import progress
 from edge_rt.cli.tables import output, put, put_simulated
-from edge_rt.cli.text import Json, counted, line, member, members, note
+from edge_rt.cli.text import Json, counted, duration, line, members, note
 
 _PATH = "/edge/v1/plan"
 _ROOFLINE = "roofline"
@@ -109,11 +109,8 @@ def _show(plan: Json) -> None:
     candidates = members(plan, "candidates")
     put_simulated(plan)
     put(output(), table(candidates, PREDICTED, marked="chosen"))
-    if battery := member(plan, "battery"):
-        full, mean, lasts = (
-            figure(n, battery.get(n)) for n in ("capacity_wh", "power_w", "lasts_s")
-        )
-        click.echo(f"A full battery of {full} lasts {lasts} at today's mean of {mean}.")
+    if plan.get("battery_s") is not None:
+        click.echo(f"A full battery lasts {duration(plan['battery_s'])} at today's mean power.")
     if (words := advice(candidates)) is not None:
         note(words)
 

@@ -218,8 +218,6 @@ class AppTotal(msgspec.Struct, frozen=True):
     """Requests whose joules are not known."""
     tokens: int = 0
     """Tokens of the prompts and answers."""
-    busy_s: float = 0.0
-    """Seconds of the engine for these requests."""
     energy_j: float = 0.0
     """The known joules."""
 
@@ -284,19 +282,6 @@ class AppBudgetState(msgspec.Struct, frozen=True):
     """Joules of its requests, those under way included."""
     limit_j: float | None
     """The most of an hour; null while nothing limits it."""
-    left_s: float
-    """Seconds until the next hour."""
-
-
-class BatteryState(msgspec.Struct, frozen=True):
-    """How long the configured battery lasts at today's work."""
-
-    capacity_wh: float
-    """Energy of the full battery."""
-    power_w: float
-    """The supply's mean power on this UTC day, as far as it is known."""
-    lasts_s: float
-    """Seconds that the full battery lasts at that power."""
 
 
 class LedgerReport(msgspec.Struct, frozen=True):
@@ -316,5 +301,5 @@ class LedgerReport(msgspec.Struct, frozen=True):
     """Totals of each application and day."""
     budgets: list[AppBudgetState] = []
     """The applications that have a budget."""
-    battery: BatteryState | None = None
-    """The battery; null where none is configured, and while nothing is known of the day."""
+    battery_s: float | None = None
+    """Seconds that the full battery lasts at the mean power of this UTC day."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_rt.core.reports.board import BatteryState, Quality
+from edge_rt.core.reports.board import Quality
 from edge_rt.core.reports.governor import LeakageSource
 
 
@@ -64,8 +64,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     """The candidates, the chosen one first."""
     simulated: str | None = None
     """The simulated board whose figures these are."""
-    battery: BatteryState | None = None
-    """How long the configured battery lasts at today's work."""
+    battery_s: float | None = None
+    """Seconds that the full battery lasts at the mean power of this UTC day."""
 
 
 class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.reports.board import AppBudgetState, AppTotal
+from edge_rt.core.reports.board import AppBudgetState
 
 Client = Any  # the client of conftest.py
 Service = Any
@@ -78,16 +78,14 @@ def test_embeddings_and_kept_answers_are_of_their_application_too(
 
 
 def test_prometheus_has_a_series_of_each(client: Client, service: Service) -> None:
-    service.by_app = {"cam": AppTotal("", "cam", 3, 1, 60, 4.5, 12.5)}
+    service.app_j = {"cam": 12.5}
     service.idle_j = 500.0
     service.budgets = [
-        AppBudgetState("cam", 12.0, 80.0, 60.0),
-        AppBudgetState("*", 1.0, None, 60.0),
+        AppBudgetState("cam", 12.0, 80.0),
+        AppBudgetState("*", 1.0, None),
     ]
     text = client.get("/metrics").body.decode()
     for series in (
-        'edge_rt_app_requests_total{app="cam"} 3.0',
-        'edge_rt_app_tokens_total{app="cam"} 60.0',
         'edge_rt_app_energy_joules_total{app="cam"} 12.5',
         'edge_rt_app_energy_joules_total{app="(idle)"} 500.0',
         'edge_rt_app_budget_joules{app="cam"} 80.0',

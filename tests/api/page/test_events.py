@@ -36,7 +36,7 @@ def test_the_stream_begins_with_the_rights_and_a_snapshot(client, service):
         assert [model["id"] for model in now["models"]] == ["smol", "other-1.5b@q4"]
         assert [(row["app"], row["energy_j"]) for row in now["apps"]] == [("cam", 150.0)]
         assert now["budgets"][0]["limit_j"] == 3600.0
-        assert now["battery"]["lasts_s"] == 45_000.0
+        assert now["battery_s"] == 45_000.0
         assert now["requests"][0]["energy_j"] is None
         assert now["requests"][0]["why"] is None
         for connection in (one, other):

@@ -31,20 +31,20 @@ def test_days_models_and_requests_fit_80_columns(
 
 
 def test_by_application_there_is_a_row_for_each_with_its_share(daemon: Daemon, cli: Cli) -> None:
-    counted = {"requests": 1, "unresolved": 0, "tokens": 90, "busy_s": 2.0}
+    counted = {"requests": 1, "unresolved": 0, "tokens": 90}
     nothing = dict.fromkeys(counted, 0)
     apps: list[dict[str, Any]] = [
         {"day": "2026-11-25", "app": "cam", "energy_j": 20.0, **counted},
         {"day": "2026-11-25", "app": "(idle)", "energy_j": 150.0, **nothing},
         {"day": "2026-11-24", "app": "cam", "energy_j": 30.0, **counted},
     ]
-    budgets = [{"app": "cam", "spent_j": 12.0, "limit_j": 3600.0, "left_s": 600.0}]
+    budgets = [{"app": "cam", "spent_j": 12.0, "limit_j": 3600.0}]
     report = boards.ledger(apps=apps, budgets=budgets)
     daemon.documents["/edge/v1/ledger?days=7&last=10"] = (200, report)
     rows = [" ".join(row.split()) for row in cli("ledger", "--by", "app").stdout.splitlines()]
-    assert "app energy energy share requests unresolved tokens busy" in rows
-    assert "(idle) 150 J 75 % 0 0 0 0 s" in rows
-    assert "cam 50.0 J 25 % 2 0 180 4 s" in rows
+    assert "app energy share energy requests unresolved tokens" in rows
+    assert "(idle) 75 % 150 J 0 0 0" in rows
+    assert "cam 25 % 50.0 J 2 0 180" in rows
     assert any(row.startswith("cam 12.0 J 3600 J") for row in rows)
     assert not any("smollm2" in row for row in rows)
     assert "cam" not in cli("ledger").stdout.partition("budgets")[0]

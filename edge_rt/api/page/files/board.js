@@ -108,8 +108,7 @@ export function showBoard(now) {
   put("energy-note", [
     budget.energy_j === null ? "no cap"
       : `${joules(now.spent_j)} of ${joules(budget.energy_j)} this ${budget.energy_period}`,
-    now.battery === null ? null
-      : `${now.battery.capacity_wh} Wh last ${(now.battery.lasts_s / 3600).toFixed(1)} h`,
+    now.battery_s === null ? null : `the battery lasts ${(now.battery_s / 3600).toFixed(1)} h`,
   ].filter(Boolean).join("\n"));
   showApps(now);
   const throttled = now.throttled?.length ? `The board is held back: ${now.throttled.join(", ")}.` : "";
