@@ -42,7 +42,8 @@ class Reader:
         return found
 
     async def _embed(self, texts: Sequence[str]) -> list[Vector]:
-        body = {"model": self.model, "input": list(texts), "encoding_format": "base64"}
+        body: dict[str, object] = {"model": self.model, "input": list(texts)}
+        body |= {"encoding_format": "base64", "edge": {"truncate": "end"}}
         response = await fetch(self.address, "POST", "/v1/embeddings", body)
         if response.status != 200:
             raise EvalError(f"{self.model} gives no embeddings: {response.body[:300].decode()}")

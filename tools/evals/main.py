@@ -10,6 +10,7 @@ COMMANDS = {
     "run": "Let models answer public test questions, and count what is right.",
     "calls": "Count which recorded tool calls are read wrongly, by real chat templates.",
     "cache": "Count which questions the semantic cache takes for the same, and which wrongly.",
+    "route": "Compare ways to choose between a small and a large model, by recorded outcomes.",
     "budget": "Compare ways to answer within a budget of joules.",
     "switch": "Compare the ways in which two models can answer together.",
     "samples": "Compare checked samples of a small model with a large one.",
