@@ -254,7 +254,10 @@ class Knobs(Section, frozen=True):
     gpufreq: Literal["governed"] | None = None
     """Whether the governor sets the highest clock of a Jetson's GPU."""
     nvpmodel: Text | None = None
-    """A Jetson's power mode, by its name and never by its number."""
+    """A Jetson's power mode, by its name and never by its number. `fewest-joules`: the one that
+    takes the fewest joules a token, found by probing at most five while answers are written."""
+    tokens_per_s: Amount | None = None
+    """With `fewest-joules`: tokens a second that a mode must write to be chosen."""
     rapl_w: Annotated[float, Meta(gt=0)] | None = None
     """Long-term power limit of each x86 package, in watts."""
     affinity: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)] | None = None

@@ -50,6 +50,7 @@ class EnergyMeter:
         """
         self.tokens = TokenCounts()
         self.app_j = defaultdict[str, float](float)  # known joules since the start
+        self.on_booked: Callable[[UsageRecord], None] = lambda record: None
         self.apps = apps or AppBudgets({}, lambda: None, book.app_j, wall)
         self._monitor = monitor
         self._book = book
@@ -258,6 +259,7 @@ class EnergyMeter:
     def _note(self, record: UsageRecord) -> None:
         self._book.book(record)
         self.app_j[record.app or OWN_APP] += max(0.0, record.energy_j or 0.0)
+        self.on_booked(record)
 
     def _note_tails(self) -> None:
         """Book what the board drew above idle just after the work of each application."""

@@ -39,7 +39,8 @@ from edge_rt.generation.warming import Warming
 from edge_rt.governor.board_heat import Heat, power_prior
 from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.history import BoardHistory
-from edge_rt.governor.knobs.board_knobs import BoardKnobs
+from edge_rt.governor.knobs.board_knobs import FEWEST_JOULES, BoardKnobs
+from edge_rt.governor.knobs.mode_search import EfficientMode
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.observation import Observer
@@ -136,6 +137,13 @@ class Container:
         tokens = self.energy_meter.tokens
         state = State(self.supervisor, self.pool, self.occupancy, tokens, clock)
         self.knobs = parts.knobs or BoardKnobs(config.knobs, root, own)
+        self.efficient = EfficientMode(
+            self.knobs,
+            lambda: self.energy_meter.idle_w,
+            lambda: self.senses.snapshot and self.senses.snapshot.chosen.board,
+            parts.wall,
+            config.knobs.tokens_per_s,
+        )
         self.spent = EnergySpent(self.book)
         self.companion = Companion(
             COMPANION_OFFLINE if config.offline else COMPANION,
@@ -283,6 +291,9 @@ class Container:
             self.knobs.govern(),
             preload(self.service, at_start, self.preloaded),
         ]
+        if self._config.knobs.nvpmodel == FEWEST_JOULES:
+            self.energy_meter.on_booked = self.efficient.hear
+            tasks.append(self.efficient.run())
         tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if warm:
             tasks.append(self.warming.run())

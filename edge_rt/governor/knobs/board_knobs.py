@@ -39,6 +39,7 @@ from edge_rt.governor.knobs.programs import (
 )
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
+FEWEST_JOULES = "fewest-joules"  # in place of the name of a power mode
 JOURNAL = "knobs.json"
 SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
 RESTORE_S = 10.0  # to put knobs back, at the start and at the end
@@ -136,6 +137,24 @@ class BoardKnobs:
             cores = self._wanted.affinity
             await self._do("turned", lambda: self._bind(pid, cores))
 
+    def modes(self) -> list[str]:
+        """Return the names of the power modes; none where there is no nvpmodel."""
+        knob = mode_knob(self._root, self._nvpmodel)
+        return [] if knob is None else knob.names
+
+    async def switch(self, mode: str) -> bool:
+        """Set a power mode, as often as is asked for; return whether it is on."""
+        await self._settled.wait()
+        await self._do("turned", lambda: self._switch(mode))
+        return any(
+            outcome.knob == NvpMode.name and outcome.state == "turned" and outcome.value == mode
+            for outcome in self.report()
+        )
+
+    def _switch(self, mode: str) -> None:
+        for target in [] if self._ended else self._mode(mode):
+            self._turner.turn(target, again=True)
+
     async def restore(self) -> None:
         self._ended = True  # what turns knobs now leaves off
         await self._put_back()
@@ -166,7 +185,7 @@ class BoardKnobs:
     def _groups(self) -> Iterator[Group]:
         """Yield the knobs in groups; the power mode comes first, since it sets others by itself."""
         wanted, sysfs = self._wanted, self._root / "sys"
-        if (mode := wanted.nvpmodel) is not None:
+        if (mode := wanted.nvpmodel) is not None and mode != FEWEST_JOULES:
             yield "knobs.nvpmodel", lambda: self._mode(mode)
         if (hz := wanted.cpufreq_max_hz) is not None and wanted.cpufreq is None:
             yield "knobs.cpufreq_max_hz", lambda: clock_targets(sysfs, hz)

@@ -104,6 +104,11 @@ class NvpMode(Knob):
         if now != value:
             raise KnobError(_refusal(str(value), number, now, answer))
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all modes."""
+        return [*self._numbers()]
+
     def number(self, mode: Value) -> str:
         """Return the number of the mode named `mode`.
 

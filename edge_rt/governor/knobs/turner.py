@@ -71,10 +71,10 @@ class Turner:
             outcome.log()
         self._outcomes[outcome.knob] = outcome
 
-    def turn(self, target: KnobTarget) -> None:
-        """Turn a knob, once: when somebody moves it afterwards, it is theirs."""
+    def turn(self, target: KnobTarget, *, again: bool = False) -> None:
+        """Turn a knob, once: when somebody moves it afterwards, it is theirs. Or `again`."""
         name = target.knob.name
-        if name in self._turned:
+        if name in self._turned and not again:
             return
         try:
             outcome = self._turn(target)
