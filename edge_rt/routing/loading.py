@@ -20,7 +20,7 @@ from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.memory_pressure import cpq, feasible
 
-FIXED_BYTES = 8 << 20  # llama.cpp's own buffers, whatever the model
+FIXED_BYTES = 12 << 20  # llama.cpp's own buffers, whatever the model
 ONNX_BYTES = 64 << 20  # and those of others
 TOKEN_BYTES = 512  # of a token of llama.cpp's vocabulary, with its merges
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
