@@ -30,6 +30,7 @@ WORKER = (sys.executable, "-m", "edge_rt.generation.images.worker")
 AT_ONCE = 2  # processes
 _HEAD = 64  # bytes of an answer beside the pixels of an image
 _SAID = 512  # and of why there are none
+_TOGETHER = 48 << 20  # bytes of pixels of one request, which a frame to the engine has to hold
 _PIECE = 65536  # bytes
 _RETRY_S = 5.0
 _GONE_S = 10.0  # for a process to end that has closed its pipe
@@ -70,6 +71,9 @@ class ImageDecoder:
             if isinstance(one, str):
                 raise _refused(source.at, f"the image {one}")
             images.append(Image.of(one.width, one.height, one.pixels))
+            if sum(len(image.pixels) for image in images) > _TOGETHER:
+                most = _TOGETHER // CHANNELS
+                raise invalid(source.at, f"the images up to here have more than {most} pixels")
         return images
 
     def _content(self, source: ImageSource) -> bytes:

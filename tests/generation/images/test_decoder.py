@@ -181,6 +181,14 @@ def test_number_and_bytes_are_limited() -> None:
     assert "images.file_bytes" in str(refusal(good, file_bytes=40))
 
 
+def test_all_images_of_a_request_together_are_limited() -> None:
+    large = file_of(PIL.Image.new("L", (2048, 2048)), "PNG")
+    sources = [source(large, f"at[{i}]") for i in range(5)]
+    error = refusal(*sources, pixels=1 << 22)
+    assert error.param == "at[4]"
+    assert f"more than {1 << 24} pixels" in str(error)
+
+
 def test_files_below_the_folder_alone_are_read(tmp_path: Path) -> None:
     folder, outside = tmp_path / "pictures", tmp_path / "outside.png"
     folder.mkdir()
