@@ -78,7 +78,7 @@ class BoardMonitor:
         self._named = board
         self._paths = paths or Paths.detect()
         self._processes = {"front": os.getpid, **(processes or {})}
-        self._clock, self._meter = clock, meter
+        self._clock, self._meter = clock, meter or WallMeter()
         here = root == Path("/")
         self._chosen = BoardChoice() if here else choose(board, root, self._paths)
         self._snapshot: BoardSnapshot | None = None

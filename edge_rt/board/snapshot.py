@@ -17,6 +17,7 @@ from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.supply import SupplyRails, doubts
 from edge_rt.board.track import UNREAD, ChannelReading
 from edge_rt.config.board import Thermal
+from edge_rt.config.schema import WallMeter
 from edge_rt.core.reports.board import BoardReport, ChannelState, MeterFit, NotRead, RailEnergy
 from edge_rt.core.reports.board import Supply as SupplyState
 
@@ -192,7 +193,7 @@ def _supply(snapshot: BoardSnapshot, idle_w: float | None) -> SupplyState | None
         energy_j=energy.energy_j,
         covered_s=energy.covered_s,
         missing_s=energy.missing_s,
-        meter=meter and MeterFit(meter.scale, meter.offset_w),
+        meter=None if meter == WallMeter() else MeterFit(meter.scale, meter.offset_w),
     )
 
 

@@ -102,7 +102,7 @@ class SupplyRails:
         self._sampler = sampler
         self.rails = tuple(rails)
         self.covers: Covered = covers
-        self.meter: WallMeter | None = None  # that corrects the sum
+        self.meter = WallMeter()  # that corrects the sum
         self.readers: tuple[BaseReader, ...] = tuple(
             one for one in sampler.readers if any(one is own for own, _ in owners.values())
         )
@@ -127,11 +127,8 @@ class SupplyRails:
     def energy(self) -> Energy:
         """Return joules since the supply was found; missing is what any of the rails lacks."""
         total, meter = self._sum.total, self.meter
-        if meter is None:
-            return total
-        return replace(
-            total, energy_j=meter.scale * total.energy_j + meter.offset_w * total.covered_s
-        )
+        energy_j = meter.scale * total.energy_j + meter.offset_w * total.covered_s
+        return replace(total, energy_j=energy_j)
 
     def power_w(self) -> float | None:
         """Return watts now; None while one of the rails cannot be read."""
@@ -141,8 +138,7 @@ class SupplyRails:
             if reading is None or reading.value is None:
                 return None
             total += reading.value
-        meter = self.meter
-        return total if meter is None else meter.scale * total + meter.offset_w
+        return self.meter.scale * total + self.meter.offset_w
 
     def silent_s(self, now_s: float) -> float:
         """Return for how long the supply could not be read; infinite if it never could."""

@@ -179,9 +179,9 @@ class WallMeter(Section, frozen=True):
     `edge-rt calibrate --meter` finds both.
     """
 
-    scale: Annotated[float, Meta(ge=0.5, le=3)]
+    scale: Annotated[float, Meta(ge=0.5, le=3)] = 1.0
     """Watts of the meter for each watt of the sensors."""
-    offset_w: Annotated[float, Meta(ge=0, le=100)]
+    offset_w: Annotated[float, Meta(ge=0, le=100)] = 0.0
     """Watts of the meter where the sensors would read none."""
 
 
@@ -190,8 +190,8 @@ class Sensors(Section, frozen=True):
 
     root: str = "/"
     """Directory below which `sys`, `proc` and `dev` are read; a simulated board has its own."""
-    meter: WallMeter | None = None
-    """What corrects the power of the supply, for caps and joules too. Default: nothing."""
+    meter: WallMeter = WallMeter()
+    """What corrects the power of the supply, for caps and joules too."""
 
 
 class BudgetConfig(Section, frozen=True):

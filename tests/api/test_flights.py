@@ -34,7 +34,7 @@ def held(service: Any, script: Any) -> Any:
 async def ask(client: Any, *, said: str = "Hi", **fields: Any) -> Any:
     body = {"messages": [{"role": "user", "content": said}], "temperature": 0, **fields}
     connection = client.open("POST", PATH, body)
-    for _ in range(50):  # until it computes, or waits for who does
+    for _ in range(200):  # until it computes, or waits for who does
         await asyncio.sleep(0.001)
     return connection
 
