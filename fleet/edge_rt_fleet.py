@@ -32,6 +32,9 @@ ARRIVES_S = 0.05  # a request that was sent so long ago is in the board's report
 BUSY_S = 2.0  # for a client to come again where no board says when
 FAILED_S = 1.0  # rest of a board that failed without saying for how long
 SLACK = 1.15  # an answer may take so many times as long as by the fastest board
+MARGIN = 0.05  # of the budget's watts that predictions may be wrong by, all together
+AHEAD = 2  # requests that a board has under a budget, as a multiple of its sequences
+KEPT = 0.999  # of a board's highest power, from one report to the next
 JOINED = 0.6  # what an answer beside others adds, as a share of what it takes alone
 LOADING_S = 0.05  # seconds a token that loading the model first comes to
 
@@ -53,6 +56,7 @@ class Board:
     report: Report | None = None
     asked_s: float = -math.inf  # when the report was asked for
     rests_until_s: float = 0.0
+    peak_w: float = 0.0  # of all reports with requests, and slowly forgotten
     sent_s: list[float] = field(default_factory=list)  # since about the last report
     look: asyncio.Task[None] | None = None
 
@@ -65,6 +69,8 @@ class Board:
         """Take a report that was asked for at `asked_s`; None: the board does not answer."""
         self.report, self.asked_s = report, asked_s
         self.sent_s = [sent_s for sent_s in self.sent_s if sent_s > asked_s - ARRIVES_S]
+        if report is not None and report["requests"]:
+            self.peak_w = max(report.get("power_w") or 0.0, KEPT * self.peak_w)
         refused_s = None if report is None else report["retry_after_s"]
         if refused_s is not None:
             self.rests_until_s = max(self.rests_until_s, asked_s + refused_s)
@@ -72,14 +78,15 @@ class Board:
     def draw_w(self, *, working: bool) -> float | None:
         """Return what the board draws, or would draw at work; None: it cannot be told."""
         report = self.report or {}
-        known = [report.get("idle_w"), report.get("power_w")]
-        if working:
-            at_work = report.get("working_w")
-            known = [at_work if at_work is not None else self.watts]
-            if self.requests:
-                known.append(report.get("power_w"))
-            return None if known[0] is None else max(w for w in known if w is not None)
-        return next((watts for watts in known if watts is not None), self.watts)
+        known = [report.get("working_w"), self.peak_w or None]
+        if not working:
+            known = [report.get("idle_w"), report.get("power_w")]
+        return max((watts for watts in known if watts is not None), default=self.watts)
+
+    def rest_w(self) -> float:
+        """Return what it draws without requests, 0 where that is not known."""
+        told = (self.report or {}).get("idle_w") if self.requests else None
+        return (self.draw_w(working=False) or 0.0) if told is None else told
 
     def now_w(self) -> float | None:
         """Return what it draws with the requests that it has."""
@@ -93,6 +100,7 @@ class Cost:
     board: Board
     token_s: float
     token_j: float | None
+    alone_j: float | None = None  # where it has no other requests
 
 
 def cost(board: Board, model: str) -> Cost:
@@ -109,6 +117,7 @@ def cost(board: Board, model: str) -> Cost:
         (math.inf if alone_s is None else alone_s * slower)
         + (0.0 if found.get("resident") else LOADING_S),
         None if alone_j is None else alone_j * (JOINED if board.requests else 1.0),
+        alone_j,
     )
 
 
@@ -121,16 +130,39 @@ def choose(costs: Iterable[Cost]) -> Board:
     return cheapest.board
 
 
+def worthwhile(costs: Iterable[Cost], fleet: Iterable[Board], budget_w: float) -> list[Cost]:
+    """Return those that make the most of the budget, all of them at work; the others come to rest.
+
+    Else a board that takes many joules, once at work, would keep its watts from better ones.
+    """
+    left_w = budget_w / (1.0 + MARGIN) - sum(board.rest_w() for board in fleet)
+    found: list[Cost] = []
+    for one in sorted(costs, key=lambda one: math.inf if one.alone_j is None else one.alone_j):
+        at_work_w = one.board.draw_w(working=True)
+        more_w = math.inf if at_work_w is None else at_work_w - one.board.rest_w()
+        if more_w <= left_w:
+            left_w -= more_w
+            found.append(one)
+    if total_w(fleet) * (1.0 + MARGIN) > budget_w:  # the worst one at work comes to rest
+        found = found[: max((n for n, one in enumerate(found) if one.board.requests), default=0)]
+    return found
+
+
 def affordable(board: Board, fleet: Iterable[Board], budget_w: float) -> bool:
     """Return whether all boards keep the budget if this one is at work.
 
-    One that is at work costs no more with another request. A board whose draw nobody knows cannot
-    be afforded; of the others such a one is not counted.
+    A board whose draw nobody knows cannot be afforded; of the others such a one is not counted.
+    Nor can one with requests for a long time, which would draw whatever becomes of the budget.
     """
     at_work_w = board.draw_w(working=True)
-    if at_work_w is None:
+    if at_work_w is None or board.report is None:
         return False
-    return board.requests > 0 or at_work_w + total_w(fleet, without=board) <= budget_w
+    if board.requests >= AHEAD * board.report["sequences"]:
+        return False
+    return (
+        board.requests > 0
+        or (at_work_w + total_w(fleet, without=board)) * (1.0 + MARGIN) <= budget_w
+    )
 
 
 def total_w(fleet: Iterable[Board], without: Board | None = None) -> float:
@@ -211,6 +243,7 @@ class Balancer(CustomLogger):
         budget_w, fleet = os.environ.get(WATTS), self.boards.values()
         if budget_w is not None:
             self._name(fleet)
+            costs = worthwhile(costs, fleet, float(budget_w))
             costs = [one for one in costs if affordable(one.board, fleet, float(budget_w))]
         board = choose(costs) if costs else None
         return next((one for one in deployments if self.boards[_url(one)] is board), None)

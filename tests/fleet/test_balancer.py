@@ -130,8 +130,54 @@ def test_a_budget_keeps_a_second_board_at_rest(
         boards = over(cheap=report(1.0), dear=report(2.0))
         monkeypatch.setenv(fleet.WATTS, "12")  # 8 W at work and 3 W at rest
         assert [await boards.choose() for _ in range(3)] == [["cheap"]] * 3
-        monkeypatch.setenv(fleet.WATTS, "16")
+        monkeypatch.setenv(fleet.WATTS, "17")
         assert await boards.choose() == ["dear"]
+
+    asyncio.run(run())
+
+
+def test_under_a_budget_requests_wait_for_boards_that_make_the_most_of_it(
+    over: Any, fleet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worse board that is at work gets no more, and so comes to rest."""
+
+    async def run() -> None:
+        monkeypatch.setenv(fleet.WATTS, "12")
+        boards = over(cheap=report(1.0), dear=report(2.0, requests=1))
+        with pytest.raises(ServiceUnavailableError):
+            await boards.choose()
+        boards.now_s += 1.0
+        boards.reports["dear"] = report(2.0)
+        assert await boards.choose() == ["cheap"]
+
+    asyncio.run(run())
+
+
+def test_under_a_budget_a_board_gets_no_work_for_a_long_time(
+    over: Any, fleet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        monkeypatch.setenv(fleet.WATTS, "12")
+        boards = over(cheap=report(1.0, requests=7))
+        assert await boards.choose() == ["cheap"]
+        with pytest.raises(ServiceUnavailableError):
+            await boards.choose()
+
+    asyncio.run(run())
+
+
+def test_a_board_that_draws_more_than_its_governor_predicts_counts_with_that(
+    over: Any, fleet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        monkeypatch.setenv(fleet.WATTS, "12")
+        boards = over(cheap=report(1.0, requests=1, power_w=11.0))
+        assert await boards.choose() == ["cheap"]
+        boards.now_s += 1.0
+        boards.reports["cheap"] = report(1.0)
+        monkeypatch.setenv(fleet.WATTS, "11")
+        with pytest.raises(ServiceUnavailableError):
+            await boards.choose()
 
     asyncio.run(run())
 
