@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from benchlib.fleet import Fleet, Outcome, arrivals, balanced, least_busy
 from benchmarks import fleet as bench
+from click.testing import CliRunner
 
 SECONDS = 40.0
 
@@ -40,3 +44,12 @@ def test_the_shipped_routing_keeps_boards_at_rest_for_the_budget() -> None:
     assert most_w > budget_w
     assert bench.ok(found, budget_w) > 0.9
     assert found.tokens > 0
+
+
+def test_the_command_writes_its_figures(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.json"
+    done = CliRunner().invoke(bench.command, ["--minutes", "0.7", "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    values = json.loads(file.read_text())["values"]
+    assert {"fleet_joules_60", "fleet_p95_90", "fleet_ok", "fleet_tokens"} <= set(values)
+    assert 0.0 < values["fleet_joules_60"] < 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -35,7 +36,7 @@ _NOTES = (
 @published
 async def command(directory: Path, minutes: float, seeds: int) -> Report:
     """Compare joules, waits and tokens with LiteLLM's own routing, and with static splits."""
-    found = [measure(seed, 60.0 * minutes) for seed in range(seeds)]
+    found = [await to_thread(measure, seed, 60.0 * minutes) for seed in range(seeds)]
     values = {name: _mean([one[name] for one in found]) for name in found[0]}
     about = {"minutes": minutes, "fleets": seeds}
     return Report(name="fleet", values=values, about=about, notes=_NOTES)

@@ -12,16 +12,18 @@ import tty
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.cells import set_cell_size
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.commands.fleet import fleet_of, fleet_table
 from edge_rt.cli.document import caps, figure
 from edge_rt.cli.exits import CommandFailure, NoDaemon, Silent
 from edge_rt.cli.options import Range, daemon_socket, socket_option
@@ -225,7 +227,12 @@ def _request(one: Json) -> str:
     help="Seconds between two looks.",
 )
 @click.option("--once", is_flag=True, help="Show one picture and end.")
-def top(socket: Path | None, period_s: float, once: bool) -> None:
+@click.option(
+    "--fleet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Watch the boards that this configuration of LiteLLM's proxy names.",
+)
+def top(socket: Path | None, period_s: float, once: bool, fleet: Path | None) -> None:
     """Watch power, heat, clocks, speed and what answers cost.
 
     q or Ctrl-C leaves. Where the daemon goes away it is waited for. Where standard output is no
@@ -235,6 +242,14 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
         edge-rt top
     """
     console = terminal()
+    if fleet is not None:
+        boards = fleet_of(fleet)
+        if once or not console.is_interactive:
+            console.print(fleet_table(boards))
+        else:
+            with suppress(KeyboardInterrupt):
+                _live(console, lambda: fleet_table(boards), period_s)
+        return
     with Client(daemon_socket(socket), patience_s=_PATIENCE_S) as client:
         first = look(client)
         if first.gone and first.trouble is not None:
@@ -244,22 +259,26 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
             for text in picture(first, console.width, height):
                 console.print(text, crop=False)
         else:
+            looks = chain([first], iter(lambda: look(client), None))
+
+            def draw() -> RenderableType:
+                size = console.size
+                return Group(*picture(next(looks), size.width, size.height, hint="q leaves"))
+
             with suppress(KeyboardInterrupt):  # the way to leave is no failure
-                _live(console, client, first, period_s)
+                _live(console, draw, period_s)
 
 
-def _live(console: Console, client: Client, seen: DaemonSnapshot, period_s: float) -> None:
+def _live(console: Console, draw: Callable[[], RenderableType], period_s: float) -> None:
+    """Show what `draw` makes, again each period, until a key or the user ends it."""
     with (
         _keys() as pressed,
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
         while True:
-            size = console.size
-            rows = picture(seen, size.width, size.height, hint="q leaves")
-            live.update(Group(*rows), refresh=True)
+            live.update(draw(), refresh=True)
             if set(pressed(period_s)) & set("qQ"):
                 return
-            seen = look(client)
 
 
 @contextmanager
