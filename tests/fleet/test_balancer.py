@@ -103,8 +103,8 @@ def test_the_fewest_joules_win_among_boards_that_are_about_as_fast(over: Any) ->
 def test_a_board_that_has_requests_is_slower_and_then_another_is_taken(over: Any) -> None:
     async def run() -> None:
         boards = over(cheap=report(1.0), dear=report(2.0))
-        assert [await boards.choose() for _ in range(2)] == [["cheap"], ["dear"]]
-        boards.now_s += 1.0  # both are done
+        assert [await boards.choose() for _ in range(3)] == [["cheap"], ["cheap"], ["dear"]]
+        boards.now_s += 1.0  # all are done
         assert await boards.choose() == ["cheap"]
 
     asyncio.run(run())
@@ -269,8 +269,8 @@ def test_joules_that_nobody_knows_come_after_those_that_are_known(over: Any) -> 
 
 def test_a_model_that_must_be_loaded_first_is_slower(over: Any) -> None:
     async def run() -> None:
-        cold = report(1.0)
+        cold = report(1.0, token_s=0.02)
         cold["models"][0]["resident"] = False
-        assert await over(cold=cold, warm=report(2.0)).choose() == ["warm"]
+        assert await over(cold=cold, warm=report(2.0, token_s=0.02)).choose() == ["warm"]
 
     asyncio.run(run())
