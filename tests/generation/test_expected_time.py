@@ -39,7 +39,7 @@ def expected_s(
 
     client = SimpleNamespace(request={3: request}.get, loading=False)
     entry = replace(kit.entry, backend=backend)
-    store = cast(Any, SimpleNamespace(entries=lambda: [entry]))
+    store = cast(Any, SimpleNamespace(get=lambda id: entry))
     expecting = ExpectedTimes(store, Engine(context=1024, gpu_layers=layers), least)
     return expecting.seconds(cast(EngineClient, client), Doing(1, tokens, frozenset({3})))
 
@@ -61,10 +61,10 @@ def test_what_is_not_known_has_some_time(kit: Any) -> None:
 
 
 def test_an_engine_at_work_for_nobody_is_expected_to_be_quick(kit: Any) -> None:
-    def unreadable() -> Any:
+    def unreadable(id: str) -> Any:
         raise StoreError("gone")
 
-    store = cast(Any, SimpleNamespace(entries=unreadable))
+    store = cast(Any, SimpleNamespace(get=unreadable))
     expecting = ExpectedTimes(store, Engine(), lambda *_: None)
     client = cast(EngineClient, SimpleNamespace(request=lambda id: None, loading=False))
     assert expecting.seconds(client, Doing(1, 0, frozenset())) == 0.0

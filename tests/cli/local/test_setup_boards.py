@@ -234,7 +234,7 @@ def test_a_model_that_cannot_be_pulled_is_named_with_its_command(
     assert here.setup(Wishes(calibrate=False)) == 1
     told = capsys.readouterr()
     store = here.patient.paths.state / "models"
-    later = "Later: edge-rt models pull hf:bartowski/HuggingFaceTB_SmolLM3-3B-GGUF:Q4_K_M"
+    later = "Later: edge-rt models pull hf:ibm-granite/granite-4.0-h-tiny-GGUF:Q4_K_M"
     assert f"{later} --store {store}" in told.err
     assert "budget:" in here.config  # the rest was done
     assert here.setup(undo=True) == 0
