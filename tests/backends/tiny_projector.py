@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+from family_gguf import write_family
 from tiny_gguf import Tiny, Vocabulary, byte_level, write_tiny
 
 WIDTH, HEADS, LAYERS, FEED_FORWARD = 64, 2, 1, 64
@@ -33,6 +34,14 @@ def write_seeing(folder: Path, kind: str = "idefics3") -> tuple[Path, Path]:
     chats = replace(tiny, template=TEMPLATE)
     model = write_tiny(folder / f"sees-{kind}.gguf", chats, _vocabulary(around))
     return model, write_projector(folder / f"mmproj-{kind}.gguf", kind, tiny.embedding)
+
+
+def write_seeing_states(folder: Path) -> tuple[Path, Path]:
+    """Write a model with recurrent layers whose images take fewer positions; see write_seeing."""
+    kind, width = "qwen2vl_merger", 64
+    vocabulary = _vocabulary(MODELS[kind][1])
+    model = write_family(folder / "sees-qwen35.gguf", "qwen35", vocabulary, embedding_length=width)
+    return model, write_projector(folder / "mmproj-qwen35.gguf", kind, width)
 
 
 def _vocabulary(around: list[str]) -> Vocabulary:

@@ -166,6 +166,11 @@ class SeeingBackend(LlamaBackend):
         super().close()
 
     @override
+    def _held(self, seq: int) -> int:
+        ends = [end for end, _ in self._skips[seq]]  # llama.cpp gives all of an image the first
+        return max(super()._held(seq), self._position(seq, max(ends, default=0)))
+
+    @override
     def _settle(self) -> None:
         kept, self._skips = self._skips, [[] for _ in self._skips]  # it counts positions
         try:

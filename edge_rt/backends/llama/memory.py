@@ -38,10 +38,18 @@ class LlamaMarks:
     """Marks of all sequences of a context; see Marks."""
 
     def __init__(
-        self, context: Any, sequences: int, window: int, settle: Callable[[], None]
+        self,
+        context: Any,
+        sequences: int,
+        window: int,
+        settle: Callable[[], None],
+        held: Callable[[int], int],
     ) -> None:
-        """`window` in tokens; 0: layers are recurrent. `settle` makes copies that were put off."""
-        self._settle = settle
+        """`window` in tokens; 0: layers are recurrent. `settle` makes copies that were put off.
+
+        `held` tells the position behind a sequence.
+        """
+        self._settle, self._held = settle, held
         self._context: Any = context
         self._memory: Any = lib.llama_get_memory(context)
         self._window = window
@@ -50,12 +58,12 @@ class LlamaMarks:
 
     def reach(self, seq: int, length: int) -> int:
         if self._keeps(seq, length):
-            return min(length, held(self._memory, seq))
+            return min(length, self._held(seq))
         mark = self._before(seq, length)
         return 0 if mark is None else mark.length
 
     def put(self, seq: int, *, passing: bool = False) -> None:
-        marks, length = self._marks[seq], held(self._memory, seq)
+        marks, length = self._marks[seq], self._held(seq)
         spare = marks.pop().data if marks and marks[-1].passing else bytearray()
         if not length or (passing and self._window) or (marks and marks[-1].length == length):
             return  # there is always more of a window than a draft takes away
@@ -72,7 +80,7 @@ class LlamaMarks:
 
     def go_back(self, seq: int, length: int) -> bool:
         """Have windows and states be those after `length` tokens; False where they cannot be."""
-        able = self.reach(seq, length) >= min(length, held(self._memory, seq))
+        able = self.reach(seq, length) >= min(length, self._held(seq))
         mark = None if self._keeps(seq, length) else self._before(seq, length)
         if mark is not None:
             try:
@@ -95,7 +103,7 @@ class LlamaMarks:
 
     def _keeps(self, seq: int, length: int) -> bool:
         """Return whether no mark is needed to go back to the first `length` tokens."""
-        return length >= held(self._memory, seq) or self.keeps(seq, length)
+        return length >= self._held(seq) or self.keeps(seq, length)
 
     def _before(self, seq: int, length: int) -> _Mark | None:
         return next((m for m in reversed(self._marks[seq]) if m.length <= length), None)
@@ -131,7 +139,8 @@ class LlamaSequences(LlamaContext):
         self._marks: LlamaMarks | None = None
         if self._states or slides:
             window = 0 if self._states else window
-            self._marks = LlamaMarks(self._context, self.sequences, window, self._settle)
+            how = window, self._settle, self._held
+            self._marks = LlamaMarks(self._context, self.sequences, *how)
 
     @property
     def marks(self) -> Marks | None:
@@ -183,6 +192,10 @@ class LlamaSequences(LlamaContext):
             raise EngineError(
                 f"what was saved is not of this model, or not all of it: {complaints.summary()}"
             )
+
+    def _held(self, seq: int) -> int:
+        """Return the position behind a sequence."""
+        return held(self._memory, seq)
 
     def _empty(self, seq: int) -> None:
         if self._marks is not None:

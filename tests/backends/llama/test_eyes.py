@@ -12,7 +12,7 @@ import llama_cpp.mtmd_cpp as mtmd
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny_projector import MODELS, write_projector, write_seeing
+from tiny_projector import MODELS, write_projector, write_seeing, write_seeing_states
 
 from edge_rt.backends.llama.eyes import SeeingBackend
 from edge_rt.core.errors import EngineError, ModelFileError
@@ -123,6 +123,23 @@ def test_a_sequence_with_images_is_rewound_copied_and_restored(sees: SeeingBacke
     first = next(i for i, token in enumerate(tokens) if token < 0)
     assert sees.rewind(0, first)
     assert np.array_equal(read(sees, 0, tokens, images, start=first), whole)
+
+
+def test_a_mark_behind_an_image_is_behind_all_of_it(tmp_path: Path) -> None:
+    """llama.cpp itself gives all tokens of an image the position of the first."""
+    backend, image = opened(*write_seeing_states(tmp_path)), picture(width=64, height=64)
+    tokens = prompt(backend, image)
+    begin = next(i for i, token in enumerate(tokens) if token < 0)
+    read(backend, 0, tokens[:begin], [])
+    end = begin + backend.look(0, begin, tokens[begin], [image])
+    assert backend.marks is not None
+    assert backend.marks.reach(0, end) == end  # without a mark, too
+    backend.marks.put(0)
+    whole = read(backend, 0, tokens, [image], start=end)
+    assert backend.marks.reach(0, end) == backend.marks.reach(0, len(tokens) - 1) == end
+    assert backend.copy(0, 1, end)
+    assert np.array_equal(read(backend, 1, tokens, [image], start=end), whole)
+    backend.close()
 
 
 def test_what_was_saved_and_is_cut_short_is_refused(sees: SeeingBackend) -> None:
