@@ -11,7 +11,9 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +23,10 @@ from edge_rt.core.system.process import end_with_parent, limit_data
 PROTOCOL = 7  # RPC_PROTO_MAJOR_VERSION of llama.cpp's ggml-rpc.h
 _HELLO, _CAPS = 14, 24  # RPC_CMD_HELLO, and the bytes that both sides tell of their transports
 _ANSWER = struct.Struct(f"<Q4B{_CAPS}s")  # its size, the version, padding, transports
-_PATIENCE_S = 5.0  # for a peer, which serves one client at a time and lets others wait
+# For peers, each of which serves one client at a time and lets others wait: an engine that does
+# nothing for 3 seconds counts as one that hangs.
+_PATIENCE_S = 1.5
+_LEAST_S = 0.001
 _STACK_BYTES = 8 << 20  # of a thread, of which it uses next to nothing
 _CPU = 0  # enum ggml_backend_dev_type
 
@@ -35,8 +40,10 @@ class Peers:
 
     def join(self) -> Iterator[str]:
         """Make devices of the peers that are there; yield why others are not used."""
-        for address in list(self._missing):
-            reason = fault(address)
+        missing = list(self._missing)
+        with ThreadPoolExecutor(max(1, len(missing))) as together:
+            reasons = list(together.map(fault, missing))
+        for address, reason in zip(missing, reasons, strict=True):
             if reason is None:
                 self._add(address)
                 self._missing.remove(address)
@@ -50,10 +57,11 @@ def fault(address: str, patience_s: float = _PATIENCE_S) -> str | None:
     It is asked before llama.cpp asks, which ends the process where it gets no answer.
     """
     host, _, port = address.rpartition(":")
+    until_s = time.monotonic() + patience_s
     try:
         with socket.create_connection((host.strip("[]"), int(port)), patience_s) as peer:
             peer.sendall(struct.pack("<BQ", _HELLO, _CAPS) + bytes(_CAPS))
-            answer = peer.makefile("rb").read(_ANSWER.size)  # which comes in two pieces
+            answer = _received(peer, until_s)
     except TimeoutError:
         return "it does not answer, or serves another client"
     except OSError as error:
@@ -62,6 +70,18 @@ def fault(address: str, patience_s: float = _PATIENCE_S) -> str | None:
         return "it does not speak llama.cpp's RPC"
     version = _ANSWER.unpack(answer)[1]
     return None if version == PROTOCOL else f"it speaks RPC {version}, and this board {PROTOCOL}"
+
+
+def _received(peer: socket.socket, until_s: float) -> bytes:
+    """Return the answer to a hello, which comes in pieces; TimeoutError after that time."""
+    answer = b""
+    while len(answer) < _ANSWER.size:
+        peer.settimeout(max(_LEAST_S, until_s - time.monotonic()))
+        more = peer.recv(_ANSWER.size - len(answer))
+        if not more:
+            break
+        answer += more
+    return answer
 
 
 def _add(address: str) -> None:

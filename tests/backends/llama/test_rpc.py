@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,26 @@ def test_a_peer_that_serves_another_client_is_not_waited_for() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         address = "127.0.0.1:{1}".format(*listener.getsockname())
         assert fault(address, 0.1) == "it does not answer, or serves another client"
+
+
+def test_a_peer_that_drips_is_not_waited_for(peer: Callable[[Answer], str]) -> None:
+    def drip(client: socket.socket) -> None:
+        content = struct.pack("<Q4B24s", 28, PROTOCOL, 0, 0, 0, bytes(24))
+        with suppress(OSError):  # the other end is closed before all is sent
+            for byte in content:
+                client.sendall(bytes([byte]))
+                time.sleep(0.02)
+
+    assert fault(peer(drip), 0.2) == "it does not answer, or serves another client"
+
+
+def test_all_peers_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(3, timeout=5.0)
+    monkeypatch.setattr(rpc, "fault", lambda one: f"{together.wait() < 3} {one}")
+    reasons = Peers(["a:1", "b:2", "c:3"], lambda one: None).join()
+    assert list(reasons) == [
+        f"the peer {one} is not used: True {one}" for one in ("a:1", "b:2", "c:3")
+    ]
 
 
 def test_a_peer_that_was_away_joins_later(monkeypatch: pytest.MonkeyPatch) -> None:
