@@ -189,7 +189,6 @@ class Balancer(CustomLogger):
         super().__init__()
         self._ask, self._clock = ask, clock
         self.boards: dict[str, Board] = {}
-        self._turn: asyncio.Lock | None = None  # in the order in which they come
         self._mute: set[str] = set()  # boards that the log names already
 
     async def async_filter_deployments(
@@ -205,22 +204,20 @@ class Balancer(CustomLogger):
         Raises ServiceUnavailableError, with Retry-After, where the budget has no room for long.
         """
         until_s = self._clock() + float(os.environ.get(WAIT, WAIT_S))
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with self._turn:
-            while True:
-                await self._look({**self._all(), **dict(map(_board, healthy_deployments))})
-                self._rest(healthy_deployments, request_kwargs or {})
-                able = self._able(healthy_deployments)
-                if not able:
-                    return healthy_deployments
-                now_s, rested = self._clock(), self._rested(able)
-                if found := self._pick(rested):
-                    self.boards[_url(found)].sent_s.append(now_s)
-                    return [found]
-                if now_s >= until_s or not rested:
-                    raise self._no_room(model, refused=not rested)
-                await asyncio.sleep(AGAIN_S)
+        while True:
+            await self._look({**self._all(), **dict(map(_board, healthy_deployments))})
+            # From here on nothing is awaited, so no two requests choose at once.
+            self._rest(healthy_deployments, request_kwargs or {})
+            able = self._able(healthy_deployments)
+            if not able:
+                return healthy_deployments
+            now_s, rested = self._clock(), self._rested(able)
+            if found := self._pick(rested):
+                self.boards[_url(found)].sent_s.append(now_s)
+                return [found]
+            if now_s >= until_s or not rested:
+                raise self._no_room(model, refused=not rested)
+            await asyncio.sleep(AGAIN_S)
 
     def _rest(self, deployments: Iterable[Any], request: Mapping[str, Any]) -> None:
         """Let boards rest for a moment on which this very request has just failed."""

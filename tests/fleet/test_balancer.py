@@ -166,6 +166,25 @@ def test_under_a_budget_a_board_gets_no_work_for_a_long_time(
     asyncio.run(run())
 
 
+def test_a_request_that_waits_for_watts_holds_up_no_other(
+    over: Any, fleet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        monkeypatch.setenv(fleet.WATTS, "12")
+        monkeypatch.setenv(fleet.WAIT, "20")
+        boards = over(full=report(1.0, requests=8), free=report(2.0, working_w=3.0))
+        full, free = boards.deployments
+        ask = boards.balancer.async_filter_deployments
+        waits = asyncio.ensure_future(ask("one", [full]))
+        assert await asyncio.wait_for(ask("two", [free]), 5.0) == [free]
+        assert not waits.done()
+        boards.now_s += 1.0
+        boards.reports["full"] = report(1.0)
+        assert await waits == [full]
+
+    asyncio.run(run())
+
+
 def test_a_board_that_draws_more_than_its_governor_predicts_counts_with_that(
     over: Any, fleet: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
