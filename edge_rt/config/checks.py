@@ -266,7 +266,10 @@ def _rpc(config: Config) -> Iterator[tuple[Key, str]]:
 def private_address(text: str) -> Address:
     """Read "ADDRESS:PORT" of a network of one's own; ValueError says what is wrong."""
     address = Address.parse(text)
-    if not address.port or ipaddress.ip_address(address.host).is_global:
+    host = ipaddress.ip_address(address.host)
+    if isinstance(host, ipaddress.IPv6Address):
+        host = host.ipv4_mapped or host
+    if not address.port or host.is_global or host.is_unspecified or host.is_multicast:
         raise ValueError(
             f"expected a port, and a private address such as 10.0.0.12 or that of a tunnel: {text}"
         )

@@ -84,6 +84,10 @@ def test_the_key_at_fault_is_named(config: Config, key: tuple[str | int, ...]) -
     ("peer", "why"),
     [
         ("8.8.8.8:50052", "a private address"),
+        ("0.0.0.0:50052", "a private address"),
+        ("[::]:50052", "a private address"),
+        ("[::ffff:0.0.0.0]:50052", "a private address"),
+        ("239.0.0.1:50052", "a private address"),
         ("[2001:4860:4860::8888]:50052", "a private address"),
         ("board.lan:50052", "board.lan"),
         ("10.0.0.12:0", "expected a port"),

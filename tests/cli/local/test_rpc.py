@@ -57,6 +57,10 @@ def test_where_no_trip_point_is_known_one_is_assumed(sleeper: subprocess.Popen[b
     ("listen", "why"),
     [
         ("8.8.8.8:50052", "a private address"),
+        ("0.0.0.0:50052", "a private address"),
+        ("[::]:50052", "a private address"),
+        ("[::ffff:0.0.0.0]:50052", "a private address"),
+        ("239.0.0.1:50052", "a private address"),
         ("10.0.0.12", "expected HOST:PORT"),
         ("10.0.0.12:0", "expected a port"),
         ("board.lan:50052", "board.lan"),
