@@ -7,12 +7,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from edge_rt.config.section import Positive, Section, Text
+from edge_rt.core.images import MOST
 
 
 class Images(Section, frozen=True):
     """Images in requests, for models that see; see the guide to images."""
 
-    most: Annotated[int, Meta(ge=1, le=64)] = 8
+    most: Annotated[int, Meta(ge=1, le=MOST)] = 8
     """Most images of one request, those of earlier turns among them."""
     file_bytes: Positive = 16 * 1024 * 1024
     """Largest file of one; in base64 it has to fit into `requests.body_bytes`, too."""

@@ -12,6 +12,7 @@ _MARK = "\ufdd2"  # no character of Unicode
 _REFERENCE = re.compile(f"{_MARK}([0-9a-f]{{64}}):(\\d{{1,5}})x(\\d{{1,5}}){_MARK}")
 CHANNELS = 3  # bytes of a pixel: red, green, blue
 MOST_PIXELS = 1 << 22  # of one image
+MOST = 64  # images of one request, whatever is configured
 
 
 class ImageReference(msgspec.Struct, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ from edge_rt.backends.base import Backend, EmbeddingBackend, Eyes, LooseArray, P
 from edge_rt.core.chat_format import CUT
 from edge_rt.core.errors import RequestError, invalid
 from edge_rt.core.events import Tensor
-from edge_rt.core.images import ImageReference, parted
+from edge_rt.core.images import MOST, ImageReference, parted
 from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 
 if TYPE_CHECKING:
@@ -74,8 +74,13 @@ def _seen_tokens(
             param="prompt",
             code="unsupported_content",
         )
+    # Texts may spell references out, and the layout of each size takes a while to find.
+    if len(set(images)) > MOST:
+        raise RequestError(f"the prompt refers to more than {MOST} images", param="prompt")
     tokens = text_tokens(texts[0], special, backend)
     for image, text in zip(images, texts[1:], strict=True):
+        if len(tokens) >= backend.context:
+            raise _prompt_too_long(f"at least {len(tokens)}", backend)
         tokens += backend.image_tokens(image)
         tokens += text_tokens(text, special, backend, begins=False)
     if tokens[-1] < 0:

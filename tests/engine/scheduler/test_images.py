@@ -14,7 +14,7 @@ from tiny_projector import write_seeing
 
 from edge_rt.backends.llama.eyes import SeeingBackend
 from edge_rt.core.decoding import Mode, Sampling
-from edge_rt.core.errors import EngineError
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.images import Image, ImageReference
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.protocol import Generate, ModelSpec
@@ -247,4 +247,23 @@ def test_counting_needs_no_pixels(tmp_path: Path) -> None:
     engine.settle()
     assert count == (heard.started[0].prompt_tokens, 0)
     assert engine.scheduler.count(WHAT, special=True)[1] == count[0] - 1
+    engine.backend.close()
+
+
+@pytest.mark.parametrize(("count", "tokens", "said"), [(65, 1, "more than 64"), (60, 300, "least")])
+def test_references_that_a_text_spells_out_hold_up_nobody(
+    tmp_path: Path, count: int, tokens: int, said: str
+) -> None:
+    engine = Seeing(write_seeing(tmp_path, "gemma3"))
+    measured: list[ImageReference] = []
+
+    def image_tokens(reference: ImageReference) -> list[int]:
+        measured.append(reference)
+        return [-1] * tokens
+
+    engine.backend.image_tokens = image_tokens
+    references = (ImageReference("0" * 64, 2000, 2000 + n) for n in range(count))
+    with pytest.raises(RequestError, match=said):
+        engine.scheduler.count("".join(map(str, references)), special=True)
+    assert len(measured) <= 2
     engine.backend.close()
