@@ -20,7 +20,7 @@ from edge_rt import __version__
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.progress import ReceivedAnswer, stream
+from edge_rt.cli.progress import ReceivedAnswer, streaming
 from edge_rt.cli.text import Json
 
 LEDGER_DAYS = 7
@@ -71,9 +71,10 @@ class McpTools:
         edge = {"trace": True} | ({} if energy_j is None else {"energy_j": energy_j})
         body |= {"model": model, "max_tokens": max_tokens, "edge": edge}
         answer = ReceivedAnswer()
-        with self._daemon() as client, closing(stream(client, path, body, answer)) as said:
-            for _ in said:
+        with self._daemon() as client, closing(client.events(path, streaming(body))) as events:
+            for event in events:  # those of thoughts, too
                 check_cancelled()  # the daemon stops once the connection is closed
+                answer.take(event)
         answer.edge.pop("route_trace", None)  # long, and a resource of its own
         told = {"id": answer.id, "answer": answer.text, "finish_reason": answer.finish_reason}
         return told | {"usage": answer.usage, "edge": answer.edge}

@@ -195,11 +195,15 @@ def stream(
 
     Closing the iterator early cancels the request.
     """
-    body = body | {"stream": True, "stream_options": {"include_usage": True}}
-    with closing(client.events(path, body)) as events:
+    with closing(client.events(path, streaming(body))) as events:
         for event in events:
             if added := answer.take(event):
                 yield added
+
+
+def streaming(body: Json) -> Json:
+    """Return the request with which `body` is answered as a stream that ends with its cost."""
+    return body | {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def whole(client: Client, path: str, body: Json) -> ReceivedAnswer:

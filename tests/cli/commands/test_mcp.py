@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import board_reports as boards
@@ -13,6 +14,7 @@ import pytest
 from mcp import Client as McpClient
 from mcp.shared.exceptions import MCPError
 
+from edge_rt.cli import mcp_server
 from edge_rt.cli.client import Client
 from edge_rt.cli.mcp_server import McpTools
 
@@ -64,6 +66,33 @@ def test_ask_returns_the_answer_and_its_cost(daemon: Daemon, within: Any) -> Non
     assert [message["content"] for message in body["messages"]] == ["Be brief.", "Capital?"]
     assert (body["model"], body["max_tokens"]) == ("default", 9)
     assert body["edge"] == {"trace": True, "energy_j": 4.0}
+
+
+def test_a_call_that_is_cancelled_ends_while_the_model_thinks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+
+    class Thinking(nullcontext[Any]):
+        def __enter__(self) -> Any:
+            return self
+
+        def events(self, path: str, body: Any) -> Iterator[Any]:
+            for word in ("let", "me", "see"):
+                told.append(word)
+                yield {"choices": [{"delta": {"reasoning_content": word}}]}
+
+    class Cancelled(Exception):
+        pass
+
+    def check_cancelled() -> None:
+        if len(told) == 2:
+            raise Cancelled
+
+    monkeypatch.setattr(mcp_server, "check_cancelled", check_cancelled)
+    with pytest.raises(Cancelled):
+        McpTools(Thinking).ask("Capital?")
+    assert told == ["let", "me"]
 
 
 def test_plan_status_and_sensors_are_the_daemons_documents(daemon: Daemon, within: Any) -> None:
