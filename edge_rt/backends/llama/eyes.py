@@ -139,7 +139,13 @@ class SeeingBackend(LlamaBackend):
     @override
     def copy(self, source: int, target: int, length: int) -> bool:
         self._skips[target] = [*self._skips[source]]
-        return super().copy(source, target, length)
+        copied = False
+        try:
+            copied = super().copy(source, target, length)
+        finally:
+            if not copied:
+                self._skips[target] = []
+        return copied
 
     @override
     def saved_bytes(self, seq: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tiny_projector import MODELS, write_projector, write_seeing, write_seeing_states
 
 from edge_rt.backends.llama.eyes import SeeingBackend
+from edge_rt.backends.llama.memory import LlamaSequences
 from edge_rt.core.errors import EngineError, ModelFileError
 from edge_rt.core.images import Image
 
@@ -140,6 +142,25 @@ def test_a_mark_behind_an_image_is_behind_all_of_it(tmp_path: Path) -> None:
     assert backend.copy(0, 1, end)
     assert np.array_equal(read(backend, 1, tokens, [image], start=end), whole)
     backend.close()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_sequence_that_could_not_be_copied_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    def copy(self: object, source: int, target: int, length: int) -> bool:
+        if fails:
+            raise EngineError("it cannot")
+        return False
+
+    sees, image = opened(*write_seeing(tmp_path, "qwen2vl_merger")), picture()
+    tokens = prompt(sees, image)
+    expected = read(sees, 0, tokens, [image])
+    monkeypatch.setattr(LlamaSequences, "copy", copy)
+    with pytest.raises(EngineError) if fails else nullcontext():
+        assert not sees.copy(0, 1, len(tokens))
+    assert np.array_equal(read(sees, 1, tokens, [image]), expected)
+    sees.close()
 
 
 def test_what_was_saved_and_is_cut_short_is_refused(sees: SeeingBackend) -> None:
