@@ -153,14 +153,16 @@ class SeeingBackend(LlamaBackend):
 
     @override
     def save(self, seq: int) -> bytearray:
-        return super().save(seq) + self._trailer(seq)
+        data = super().save(seq)
+        data += self._trailer(seq)  # a sum would be a second copy
+        return data
 
     @override
-    def restore(self, seq: int, data: bytes | bytearray) -> None:
+    def restore(self, seq: int, data: bytes | bytearray | memoryview) -> None:
         count = int.from_bytes(data[-4:], "little")
         end = max(0, len(data) - 4 * (2 * count + 1))
         self._skips[seq] = []
-        super().restore(seq, data[:end])
+        super().restore(seq, memoryview(data)[:end])
         numbers: list[int] = np.frombuffer(data[end:-4], _NUMBER).tolist()
         self._skips[seq] = [*zip(numbers[::2], numbers[1::2], strict=True)]
 

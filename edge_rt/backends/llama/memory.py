@@ -179,11 +179,12 @@ class LlamaSequences(LlamaContext):
             raise EngineError(f"llama.cpp saved {size} bytes of a sequence, not {len(data)}")
         return data
 
-    def restore(self, seq: int, data: bytes | bytearray) -> None:
+    def restore(self, seq: int, data: bytes | bytearray | memoryview) -> None:
         self._empty(seq)
         self._settle()
+        view = memoryview(data)
         # ctypes refuses memory that must not be written to.
-        kept = data if isinstance(data, bytearray) else bytearray(data)
+        kept = bytearray(view) if view.readonly else view
         with capture() as complaints:
             whose = lib.llama_seq_id(seq)
             size = lib.llama_state_seq_set_data(self._context, bytes_of(kept), len(kept), whose)
@@ -223,6 +224,6 @@ def held(memory: Any, seq: int) -> int:
     return lib.llama_memory_seq_pos_max(memory, seq) + 1
 
 
-def bytes_of(data: bytearray) -> Any:
+def bytes_of(data: bytearray | memoryview) -> Any:
     """Return `data` as native functions take it, without a copy."""
     return (ctypes.c_uint8 * len(data)).from_buffer(data)

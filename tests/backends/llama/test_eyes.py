@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -142,6 +143,22 @@ def test_a_mark_behind_an_image_is_behind_all_of_it(tmp_path: Path) -> None:
     assert backend.copy(0, 1, end)
     assert np.array_equal(read(backend, 1, tokens, [image], start=end), whole)
     backend.close()
+
+
+def test_what_is_saved_and_restored_is_there_once(tmp_path: Path) -> None:
+    sees, image = opened(*write_seeing(tmp_path, "qwen2vl_merger")), picture()
+    read(sees, 0, prompt(sees, image), [image])
+    size = sees.saved_bytes(0)
+    tracemalloc.start()
+    try:
+        saved = sees.save(0)
+        assert len(saved) == size
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+        sees.restore(1, saved)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+    finally:
+        tracemalloc.stop()
+    sees.close()
 
 
 @pytest.mark.parametrize("fails", [True, False])
