@@ -27,7 +27,7 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
-from edge_rt.core.system.process import end_with_parent, refuse_network
+from edge_rt.core.system.process import end_with_parent, go_first, refuse_network
 from edge_rt.decoding.constraints.compiling import compiled, named_tokens
 from edge_rt.decoding.constraints.messages import (
     ASK,
@@ -212,19 +212,13 @@ def _fork(sock: socket.socket, vocabulary: _Vocabulary, tree: LLTokenizer) -> in
             os.close(CONTROL)
             os.dup2(1, 2)  # /dev/null: what clients ask for is no matter of the log
             end_with_parent(sock.fileno())
-            _go_first()
+            go_first()
             _follow(sock, vocabulary, tree)
         code = 0
     except MemoryError:
         code = NO_MEMORY
     finally:
         os._exit(code)
-
-
-def _go_first() -> None:
-    """Have the kernel kill this process before all others where memory is short."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _obey(control: socket.socket, vocabulary: _Vocabulary, tree: LLTokenizer) -> None:

@@ -17,7 +17,7 @@ import msgspec
 import PIL.Image
 import PIL.ImageOps
 
-from edge_rt.core.system.process import end_with_parent, limit, refuse_network
+from edge_rt.core.system.process import end_with_parent, go_first, limit, refuse_network
 from edge_rt.generation.images.task import LENGTH, Decoded, DecodingTask
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -65,6 +65,7 @@ def _on_white(image: PIL.Image.Image) -> PIL.Image.Image:
 def main() -> None:
     """Do the task."""
     end_with_parent(sys.stdout.fileno())
+    go_first()  # not the engine, which has more memory and less to do with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
     PIL.Image.MAX_IMAGE_PIXELS = None  # it is told by each task
     PIL.Image.init()  # opens files

@@ -7,7 +7,9 @@ import base64
 import os
 import random
 import struct
+import subprocess
 import sys
+import time
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -329,3 +331,17 @@ def test_requests_take_turns() -> None:
     assert (
         len({msgspec.json.encode([i.reference for i in each]) for each in asyncio.run(many())}) == 1
     )
+
+
+def test_where_memory_is_short_it_goes_before_the_engine() -> None:
+    process = subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    score = Path(f"/proc/{process.pid}/oom_score_adj")
+    try:
+        for _ in range(500):
+            if score.read_text() == "1000\n":
+                break
+            time.sleep(0.01)
+        assert score.read_text() == "1000\n"
+    finally:
+        process.kill()
+        process.communicate()
