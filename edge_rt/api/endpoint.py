@@ -43,6 +43,7 @@ RequestT = TypeVar("RequestT", bound=GenerationFields)
 _UNREAD = (
     "the calls in this model's chat template do not read back; a system message explains other ones"
 )
+_WHOLE = "The field `edge.context` was ignored: a chat with images is not shortened."
 
 
 class GenerationEndpoint(ABC, Generic[RequestT]):
@@ -233,6 +234,8 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         form = self._form(asked, work)
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
             exchange.warnings.append(_UNREAD)
+        if work.image_bytes and request.edge is not None and request.edge.context:
+            exchange.warnings.append(_WHOLE)
         before = [] if meant is None else [meant.cost]
         work = work.granted(exchange.arrived, before, exchange.app)
         work = work.with_calls(client=keeper, user=exchange.client)

@@ -70,6 +70,19 @@ def test_a_reference_stands_where_the_image_was(
     assert (wish.sees, wish.own_tokens) == ("messages[0].content[1]", True)
 
 
+@pytest.mark.parametrize(
+    ("edge", "warned"),
+    [({"context": True}, True), ({"context": {"tokens": 900}}, True), ({}, False)],
+)
+def test_what_shortens_chats_is_ignored_with_a_warning(
+    ask: Callable, edge: dict[str, Any], warned: bool
+) -> None:
+    said = ["The field `edge.context` was ignored: a chat with images is not shortened."]
+    answer = ask(part(), TEXT, edge=edge)
+    assert answer.json()["edge"].get("warnings", []) == said * warned
+    assert "warnings" not in ask(TEXT, edge={"context": False}).json()["edge"]
+
+
 IMAGE = "aGk="
 ANTHROPIC = {"type": "image", "source": {"type": "base64", "media_type": "x", "data": IMAGE}}
 WORDS = {"type": "text", "text": "Look:"}
