@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from edge_rt.core.errors import RequestError
 
-_NAME = re.compile(rb'content-disposition:[^\r\n]*;\s*name="?([^";\r\n]*)"?', re.IGNORECASE)
+_NAME = re.compile(rb'^content-disposition:[^\r\n]*;\s*name="?([^";\r\n]*)"?', re.I | re.M)
 _MOST = 64  # parts
+_HEADER_BYTES = 4096  # of one part; all of a part without an empty line would be its headers
 
 
 class Form(NamedTuple):
@@ -39,8 +40,8 @@ def read_form(content_type: str, body: bytes) -> Form:
 
 def _take(part: bytes, form: Form) -> None:
     headers, blank, content = part.partition(b"\r\n\r\n")
-    named = _NAME.search(headers)
-    if not blank or named is None:
+    named = _NAME.search(headers) if blank and len(headers) <= _HEADER_BYTES else None
+    if named is None:
         raise RequestError("A part of the form has no name.", code="invalid_form")
     name = named[1].decode(errors="replace")
     if re.search(rb";\s*filename\*?=", headers, re.IGNORECASE):
