@@ -144,6 +144,11 @@ class AppBudgets:
                 raise spending.refusal(why)
             await self._pause(min(LOOK_S, spending.left_s))
 
+    def check(self, spending: Spending | None) -> None:
+        """Raise Unavailable where its budget has no joules left, also where it queues."""
+        if spending is not None and (why := spending.why_spent(part=FULL)) is not None:
+            raise spending.refusal(why)
+
     async def _recall(self) -> None:
         """Count what was spent in this hour before the daemon started, once."""
         async with self._recalling:

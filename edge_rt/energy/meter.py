@@ -126,9 +126,7 @@ class EnergyMeter:
         self._found()
         if usage.account is None:
             usage.account = self._attribution.open(self._clock())
-        usage.account.app = usage.app
-        if usage.spending is not None:
-            usage.spending.begin(usage.account)
+        usage.begin(usage.account)
         usage.request = request
         self._accounts[client, request] = usage.account
         self._waiting[usage.account] = usage.model
@@ -138,7 +136,8 @@ class EnergyMeter:
 
         A span has a begin, an end, and whether the companion was let work in it.
         """
-        account = usage.account = self._attribution.open(self._clock(), COMPANION)
+        account = self._attribution.open(self._clock(), COMPANION)
+        usage.begin(account)
 
         def worked(begin_s: float, end_s: float, busy: bool) -> None:
             shares = [(account, 0.0, end_s - begin_s)] if busy else []

@@ -49,6 +49,13 @@ class RequestUsage:
         """How its answers were made, summed up."""
         return reduce(Made.plus, self.made_by.values()) if self.made_by else None
 
+    def begin(self, account: Account) -> None:
+        """Have what `account` takes from now on count for the application."""
+        self.account = account
+        account.app = self.app
+        if self.spending is not None:
+            self.spending.begin(account)
+
     def take(self, event: Event) -> None:
         """Count the tokens of one event, and how they were made."""
         for tokens in (self.own, self.total):

@@ -93,18 +93,22 @@ class SpeechService:
         return model
 
     async def run(
-        self, model: SpeechModel, make: Callable[[int], Task]
+        self, model: SpeechModel, make: Callable[[int], Task], app: str
     ) -> AsyncGenerator[Segment | SpeechDone]:
         """Yield each segment of the task that `make` builds for some threads, then all of it.
 
-        Closing the generator cancels the request. Raises RequestError, Unavailable or EngineError.
+        It counts for the application `app`. Closing the generator cancels the request. Raises
+        RequestError, Unavailable or EngineError.
         """
-        usage, came_s = self._energy_meter.open(model.id), self._clock()
+        usage, came_s = self._energy_meter.open(model.id, app=app), self._clock()
+        await self._energy_meter.watchable(usage, None, None)
+        await self._energy_meter.apps.admit(usage.spending)
         with (
             self._occupancy.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),
         ):
             async with self._companion.turn():
+                self._energy_meter.apps.check(usage.spending)  # of which others ahead took a part
                 loads = not self._companion.holds(str(model.path))
                 await self._governor_loop.admit(loads)
                 if loads:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from edge_rt.config.applications import AppBudget
 from edge_rt.config.schema import Config, Models, Requests
 from edge_rt.config.speech import Speech
 from edge_rt.core.errors import ModelNotFound, Unavailable
+from edge_rt.core.requests import OWN_APP
 from edge_rt.speech.protocol import Segment, Speak, Task, Transcribe, Transcript
 
 IDLE_W, BUSY_W = 3.0, 7.0
@@ -30,13 +32,15 @@ class FakeCompanion:
         self.failure: Exception | None = None
         self.waits = asyncio.Event()
         self.waits.set()
+        self.lock = asyncio.Lock()
 
     def holds(self, model: str) -> bool:
         return self.held
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        yield
+        async with self.lock:
+            yield
 
     async def run(self, make: Callable[[int], Task], worked: Any) -> AsyncGenerator[Any, None]:
         self.tasks.append(make(2))
@@ -66,9 +70,10 @@ def task(threads: int) -> Transcribe:
     return Transcribe("model", threads, b"", 1.0)
 
 
-async def hear(house: Any) -> list[Any]:
+async def hear(house: Any, app: str = OWN_APP) -> list[Any]:
     speech = house.service.speech
-    return [event async for event in speech.run(speech.model("transcriber", "default"), task)]
+    told = speech.run(speech.model("transcriber", "default"), task, app)
+    return [event async for event in told]
 
 
 def test_it_is_admitted_and_booked_with_what_it_added_to_the_idle_draw(kit: Any) -> None:
@@ -86,6 +91,31 @@ def test_it_is_admitted_and_booked_with_what_it_added_to_the_idle_draw(kit: Any)
         house.companion.held = True
         await hear(house)
         assert house.governor_loop.admitted == [True, False]
+
+    kit.run(run())
+
+
+def test_it_counts_against_the_budget_of_its_application(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, applications={"cam": AppBudget(energy_j=5.0)})
+        house.companion.waits.clear()
+        first, second = (asyncio.ensure_future(hear(house, "cam")) for _ in range(2))
+        while not house.companion.tasks:
+            await asyncio.sleep(0)
+        [state] = (await house.energy_meter.ledger(1, 0)).budgets
+        assert state.spent_j > 5.0, "while it runs"
+        house.companion.waits.set()
+        _, took = await first
+        with pytest.raises(Unavailable, match=r"applications\.cam") as refused:
+            await second
+        assert refused.value.code == "app_budget", "which waited for the first one"
+        with pytest.raises(Unavailable, match=r"applications\.cam"):
+            await hear(house, "cam")
+        assert len(house.companion.tasks) == 1
+        assert len(await hear(house, "chat")) == 2
+        apps = {one.app: one for one in (await house.energy_meter.ledger(1, 0)).apps}
+        assert apps["cam"].energy_j == pytest.approx(took.cost.energy_j, rel=0.05)
+        assert OWN_APP not in apps
 
     kit.run(run())
 
@@ -172,7 +202,7 @@ def test_the_task_is_made_for_the_threads_that_are_allowed(kit: Any) -> None:
         house = house_of(kit)
         speech = house.service.speech
         voice = speech.model("voice", "tts-1")
-        told = speech.run(voice, lambda threads: Speak(str(voice.path), threads, "Hi"))
+        told = speech.run(voice, lambda threads: Speak(str(voice.path), threads, "Hi"), OWN_APP)
         assert len([event async for event in told]) == 2
         assert house.companion.tasks == [Speak("/models/en_US-joe.onnx", 2, "Hi")]
 

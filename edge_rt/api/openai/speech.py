@@ -134,7 +134,8 @@ class SpeechEndpoint(TaskEndpoint[BodyT]):
     ) -> AsyncGenerator[Segment | SpeechAnswer]:
         """Yield each segment of the task, and at last all of it."""
         request.exchange.model = model.id
-        async with aclosing(self.context.service.speech.run(model, make)) as told:
+        running = self.context.service.speech.run(model, make, request.exchange.app)
+        async with aclosing(running) as told:
             async for event in told:
                 if isinstance(event, Segment):
                     yield event

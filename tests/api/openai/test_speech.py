@@ -30,14 +30,16 @@ class FakeSpeech:
         self.events: list[Any] = [*WORDS, SpeechDone(HEARD, *TOOK)]
         self.named: list[tuple[str, str]] = []
         self.tasks: list[Task] = []
+        self.apps: list[str] = []
 
     def model(self, ability: Any, name: str) -> SpeechModel:
         self.named.append((ability, name))
         return SpeechModel(ability, Path(f"/models/{ability}.bin"))
 
     async def run(
-        self, model: SpeechModel, make: Callable[[int], Task]
+        self, model: SpeechModel, make: Callable[[int], Task], app: str
     ) -> AsyncGenerator[Any, None]:
+        self.apps.append(app)
         self.tasks.append(make(3))
         for event in self.events:
             await asyncio.sleep(0)
@@ -79,6 +81,14 @@ def test_what_is_sent_comes_to_the_companion_and_its_text_back(client, speech) -
     assert speech.named == [("transcriber", "whisper-1")]
     path = "/models/transcriber.bin"
     assert speech.tasks == [Transcribe(path, 3, file, 600.0, "en", False, "Ann", 0.5)]
+
+
+def test_it_counts_for_the_application_that_asks(client, speech) -> None:
+    sent = form()
+    headers = {**sent["headers"], "x-edge-app": "cam"}
+    answer = client.request("POST", "/v1/audio/transcriptions", sent["body"], headers=headers)
+    assert answer.status == 200
+    assert speech.apps == ["cam"]
 
 
 def test_each_format_is_written_as_clients_read_it(client, speech) -> None:
