@@ -7,7 +7,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -39,6 +39,8 @@ class TaskEndpoint(ABC, Generic[BodyT]):
     """An ASGI endpoint that reads a request and answers while the client waits."""
 
     body: type[BodyT]
+    values: ClassVar[bool] = True
+    """Whether what is sent is JSON."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -47,7 +49,8 @@ class TaskEndpoint(ABC, Generic[BodyT]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         self.check_query(scope)
-        body = await read_body(scope, receive, limit=self.limit(scope))
+        limit = self.limit(scope)
+        body = await read_body(scope, receive, limit=limit, values=self.values)
         await unless_gone(self.answer(Received(scope, body, exchange_of(scope)), send), receive)
 
     def check_query(self, scope: Scope) -> None:

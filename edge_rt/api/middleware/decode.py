@@ -198,8 +198,8 @@ def _number(name: str, text: str, whole: Whole) -> int:
     raise invalid(name, f"{expected}, got {describe(text)}")
 
 
-async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
-    """Return the whole body, at most `limit` bytes.
+async def read_body(scope: Scope, receive: Receive, *, limit: int, values: bool = True) -> bytes:
+    """Return the whole body, at most `limit` bytes; `values`: it is JSON, to be decoded to such.
 
     Raises HTTPException 415 where it is compressed; 413 before anything is read when
     Content-Length says too much, and as soon as more has come when it does not; Unavailable when
@@ -224,7 +224,7 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
         exchange.hold(len(chunks[-1]))
         if not message.get("more_body", False):
             body = b"".join(chunks)
-            exchange.hold(_decoded_bytes(body), needed=True)
+            exchange.hold(_decoded_bytes(body) if values else len(body), needed=True)
             return body
 
 

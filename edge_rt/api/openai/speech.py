@@ -149,6 +149,7 @@ class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
     """Write down what is said in a file of sound."""
 
     body = TranscriptionRequest
+    values = False
     translates: ClassVar[bool] = False
 
     @override

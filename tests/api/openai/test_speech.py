@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.config.schema import Speech
+from edge_rt.config.schema import Requests, Speech
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.events import Timings
 from edge_rt.core.requests import Cost
@@ -31,6 +31,8 @@ class FakeSpeech:
         self.named: list[tuple[str, str]] = []
         self.tasks: list[Task] = []
         self.apps: list[str] = []
+        self.waits = asyncio.Event()
+        self.waits.set()
 
     def model(self, ability: Any, name: str) -> SpeechModel:
         self.named.append((ability, name))
@@ -41,6 +43,7 @@ class FakeSpeech:
     ) -> AsyncGenerator[Any, None]:
         self.apps.append(app)
         self.tasks.append(make(3))
+        await self.waits.wait()
         for event in self.events:
             await asyncio.sleep(0)
             if isinstance(event, Exception):
@@ -89,6 +92,24 @@ def test_it_counts_for_the_application_that_asks(client, speech) -> None:
     answer = client.request("POST", "/v1/audio/transcriptions", sent["body"], headers=headers)
     assert answer.status == 200
     assert speech.apps == ["cam"]
+
+
+def test_a_file_takes_no_memory_for_values(make_client, service, speech) -> None:
+    """JSON with as many commas would be decoded to more than all bodies may be."""
+    client = make_client(Requests(body_bytes=4000, tensor_bytes=4000, bodies_bytes=20_000))
+    sent = form(b"," * (LIMIT // 2))
+
+    async def run() -> Any:
+        speech.waits.clear()
+        path = "/v1/audio/transcriptions"
+        heard = client.open("POST", path, sent["body"], headers=sent["headers"])
+        while not speech.tasks:
+            await asyncio.sleep(0)
+        beside = await client.open("POST", "/v1/embeddings", {"input": "x"}).end()
+        speech.waits.set()
+        return (await heard.end()).status, beside.status
+
+    assert asyncio.run(run()) == (200, 200)
 
 
 def test_each_format_is_written_as_clients_read_it(client, speech) -> None:
