@@ -29,6 +29,7 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 PCM_RATE = 24_000  # that of OpenAI's bare samples
 FFMPEG = "install ffmpeg, as with `apt install ffmpeg`"
+_RATES = range(1_000, 384_001)  # of recorders; memory is taken for what the header tells
 _FULL = 32_767  # of 16 bits
 # It reads and writes pipes, and a copy of what it has read: no file that a playlist names.
 _QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin")
@@ -66,11 +67,17 @@ def encoded(samples: Samples, rate: int, format: str | None) -> Spoken:
 
 
 def _from_wav(content: bytes, rate: int, most_s: float) -> Samples | None:
-    """Return the samples of a WAV file of 16 bits; None of one of others."""
+    """Return the samples of a WAV file of 16 bits; None of one of others.
+
+    Raises RequestError for strange rates.
+    """
     with wave.open(io.BytesIO(content)) as file:
         if file.getsampwidth() != 2:
             return None
         given, channels = file.getframerate(), file.getnchannels()
+        if given not in _RATES:
+            message = f"`file`: {given} samples a second are not from {_RATES[0]} to {_RATES[-1]}."
+            raise RequestError(message, param="file", code="unsupported_format")
         frames = file.readframes(int((most_s + 1.0) * given))
     numbers = np.frombuffer(frames[: len(frames) // 2 * 2], "<i2").astype(np.float32) / (_FULL + 1)
     count = len(numbers) // channels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import wave
 from pathlib import Path
@@ -67,6 +68,17 @@ def test_longer_ones_than_allowed_are_refused() -> None:
     with pytest.raises(RequestError, match=r"more than 1\.5 s") as refused:
         decoded(content, 16_000, 1.5)
     assert (refused.value.param, refused.value.code) == ("file", "audio_too_long")
+
+
+@pytest.mark.parametrize("rate", [0, 999, 384_001, 4_000_000_000])
+@pytest.mark.usefixtures("no_ffmpeg")
+def test_rates_that_no_recorder_has_are_refused(rate: int) -> None:
+    """The memory for resampling grows with the rate, and so with a word of the header."""
+    content = bytearray(encoded(tone(0.01, 8_000), 8_000, "wav").audio)
+    struct.pack_into("<I", content, 24, rate)
+    with pytest.raises(RequestError, match=f"{rate} samples a second") as refused:
+        decoded(bytes(content), 16_000, 1.5)
+    assert (refused.value.param, refused.value.code) == ("file", "unsupported_format")
 
 
 @pytest.mark.usefixtures("no_ffmpeg")
