@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import re
+import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from edge_rt.speech.audio import Samples, encoded
 from edge_rt.speech.protocol import Speak, Spoken
 
 SILENCE_S = 0.2  # before each sentence and at the end: what begins at once is misheard
+_LONGEST = 400  # signs of a sentence: a voice takes memory by the square of the length
 _LIBRARY = "libespeak-ng.so.1"
 _SYNCHRONOUS, _EXIT_NEVER = 2, 0x8000  # see espeak-ng/speak_lib.h
 _UTF8, _IPA = 1, 2
@@ -68,16 +70,7 @@ class Phonemes:
 
     def sentences(self, text: str) -> Iterator[str]:
         """Yield the phonemes of each sentence, with its marks."""
-        sentence = ""
-        for clause, mark in self._clauses(text):
-            sentence += _LANGUAGE.sub("", clause) + mark
-            if mark in _SENTENCE:
-                yield sentence
-                sentence = ""
-            else:
-                sentence += " "
-        if sentence:
-            yield sentence
+        return in_sentences(self._clauses(text))
 
     def _clauses(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield the phonemes of each clause, and the mark that ends it."""
@@ -91,6 +84,30 @@ class Phonemes:
             marks = _PAUSE.findall(read[-5:].decode(errors="ignore"))
             if phonemes:
                 yield phonemes.decode(), marks[-1] if marks else "."
+
+
+def in_sentences(clauses: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the sentences that clauses, each with the mark at its end, make up.
+
+    What is too long ends at a pause, or else between two words.
+    """
+    sentence = ""
+    for phonemes, mark in clauses:
+        clause = unicodedata.normalize("NFD", _LANGUAGE.sub("", phonemes))
+        if sentence and len(sentence) + len(clause) > _LONGEST:
+            yield sentence
+            sentence = ""
+        if len(clause) > _LONGEST:
+            *parts, clause = textwrap.wrap(clause, _LONGEST, break_on_hyphens=False) or [""]
+            yield from parts
+        sentence += clause + mark
+        if mark in _SENTENCE:
+            yield sentence
+            sentence = ""
+        else:
+            sentence += " "
+    if sentence:
+        yield sentence
 
 
 class Voice:
