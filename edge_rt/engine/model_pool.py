@@ -82,16 +82,19 @@ class ModelPool:
         reserve_bytes: int,
         clock: Callable[[], float],
         limit: Callable[[], str] = lambda: "",
+        spare: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """`connect` gives the live engine, `available` the free bytes, `clock` seconds.
 
-        `limit` says what bounds those bytes; empty: the board's memory.
+        `limit` says what bounds those bytes; empty: the board's memory. `spare` ends what else the
+        daemon keeps in memory and nobody uses, and returns whether there was such.
         """
         self._connect = connect
         self._available = available
         self._reserve = reserve_bytes
         self._clock = clock
         self._limit = limit
+        self._spare = spare
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
         self._failures = Failures(clock)
@@ -320,6 +323,8 @@ class ModelPool:
         while (short := self._short(need())) > 0:
             idle = self._idle()
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
+                if self._spare is not None and await self._spare():
+                    continue
                 raise Unavailable(
                     self._lacking(model, need(), short),
                     retry_after_s=RETRY_S if self.residents() else ALONE_RETRY_S,

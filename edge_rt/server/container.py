@@ -115,12 +115,18 @@ class Container:
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
         available = parts.available or Available(reserve, group, own_bytes=own)
+        self.companion = Companion(
+            COMPANION_OFFLINE if config.offline else COMPANION,
+            idle_s=config.speech.idle_unload_s,
+            clock=clock,
+        )
         self.pool = ModelPool(
             self.supervisor.client,
             available=available,
             reserve_bytes=reserve,
             clock=clock,
             limit=lambda: available.limit,
+            spare=self.companion.spare,
         )
         self.health = EngineHealth(self.supervisor.client, self.pool, clock)
         own = of_board(paths.state, self.senses.simulated)
@@ -145,11 +151,6 @@ class Container:
             config.knobs.tokens_per_s,
         )
         self.spent = EnergySpent(self.book)
-        self.companion = Companion(
-            COMPANION_OFFLINE if config.offline else COMPANION,
-            idle_s=config.speech.idle_unload_s,
-            clock=clock,
-        )
         self.observer = Observer(
             self.senses,
             self.supervisor,
@@ -184,7 +185,7 @@ class Container:
             monitor=self.senses,
             energy_meter=self.energy_meter,
             governor_loop=self.governor_loop,
-            available=available,
+            available=lambda: available() + self.companion.idle_bytes,
             clock=clock,
             pause=parts.pause,
             reader=parts.reader,

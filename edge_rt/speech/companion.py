@@ -18,7 +18,7 @@ import msgspec
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
-from edge_rt.core.system.process import stat_fields
+from edge_rt.core.system.process import own_bytes, stat_fields
 from edge_rt.speech.protocol import (
     LENGTH,
     MOST_BYTES,
@@ -91,6 +91,14 @@ class Companion:
             return sum(map(int, fields[_RAN])) / _TICKS
         return 0.0
 
+    @property
+    def idle_bytes(self) -> int:
+        """The memory of its own that `spare` would free; 0 while it has work."""
+        with suppress(OSError):
+            if self.pid is not None and not self.running:
+                return own_bytes(Path(f"/proc/{self.pid}/statm"))
+        return 0
+
     def limit(self, threads: int, duty: float) -> None:
         """Have the next task use `threads`, and work for `duty`'s share of the time from now on."""
         self._threads, self._duty = threads, duty
@@ -145,6 +153,13 @@ class Companion:
                 self._rest()
             else:
                 await self.close()
+
+    async def spare(self) -> bool:
+        """End the process unless it has work; return whether there was one to end."""
+        if self.pid is None or self.running:
+            return False
+        await self.close()
+        return True
 
     async def close(self) -> None:
         """End the process."""

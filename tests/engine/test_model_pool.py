@@ -72,6 +72,7 @@ class House:
         self.ways = [0]  # numbers of layers on a GPU to load each model with, the best first
         self.prepared: list[str] = []
         self.bad: Exception | None = None
+        self.idle_bytes = 0
         self.engine = FakeEngine(self.sizes, total)
         self.pool = ModelPool(
             self._connect,
@@ -79,7 +80,14 @@ class House:
             reserve_bytes=GB // 2,
             limit=lambda: self.limit,
             clock=lambda: self.now,
+            spare=self._spare,
         )
+
+    async def _spare(self) -> bool:
+        """End what else of the daemon is idle, and takes `idle_bytes`."""
+        idle_bytes, self.idle_bytes = self.idle_bytes, 0
+        self.total = self.engine._total = self.total + idle_bytes
+        return idle_bytes > 0
 
     async def _connect(self) -> EngineClient:
         await asyncio.sleep(0)
@@ -233,6 +241,19 @@ async def test_pairs_in_each_others_way_wait_for_nobody(house: House) -> None:
     assert set(found) <= {"had", "out_of_memory"}
     assert not any(r.users for r in house.pool.residents())
     assert await together("ca") == "had"
+
+
+@in_house(total=2 * GB)
+async def test_what_else_is_idle_goes_before_a_model_is_refused(house: House) -> None:
+    house.idle_bytes, house.sizes["big"] = GB, 2 * GB
+    await house.touch("a")
+    await house.touch("b")
+    assert (house.engine.unloads, house.idle_bytes) == (["a"], GB), "where models suffice it stays"
+    await house.touch("big")
+    assert house.here() == ["big"]
+    house.sizes["bigger"] = 3 * GB
+    with pytest.raises(Unavailable, match="3000 MB"):
+        await house.touch("bigger")
 
 
 @in_house(total=2 * GB)

@@ -111,6 +111,25 @@ def test_tasks_are_done_by_one_process_with_the_threads_allowed() -> None:
     run(companion, story())
 
 
+def test_one_that_is_idle_ends_where_others_need_its_memory() -> None:
+    companion = make(Clock())
+
+    async def story() -> None:
+        assert companion.idle_bytes == 0
+        assert not await companion.spare()
+        await done(companion)
+        async with companion.turn():
+            assert companion.idle_bytes == 0, "it has work"
+            assert not await companion.spare()
+        assert companion.holds("model")
+        assert companion.idle_bytes > 1 << 20
+        assert await companion.spare()
+        assert companion.pid is None
+        assert await done(companion)
+
+    run(companion, story())
+
+
 @pytest.mark.parametrize("duty", [0.25, 0.1])
 def test_below_full_duty_the_process_is_stopped_for_the_rest_of_the_time(
     duty: float, tmp_path: Path
