@@ -36,6 +36,7 @@ class Spending:
         `wall` gives Unix seconds.
         """
         self.name, self.budget = name, budget
+        self.waiting = 0  # requests, for the next hour
         self._above_idle_w, self._wall = above_idle_w, wall
         self._ended_j = 0.0
         self._running: dict[Account, tuple[float, float]] = {}  # joules at the begin, and last seen
@@ -111,12 +112,17 @@ class AppBudgets:
         booked_j: Callable[[float], dict[str, float]],
         wall: Callable[[], float],
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        most: int = 16,
     ) -> None:
-        """`booked_j` reads each application's joules since a time from the disk."""
+        """`booked_j` reads each application's joules since a time from the disk.
+
+        At most `most` requests wait for one budget.
+        """
         self._spendings = {
             name: Spending(name, budget, above_idle_w, wall) for name, budget in budgets.items()
         }
         self._booked_j, self._wall, self._pause = booked_j, wall, pause
+        self._most = most
         self._recalling = asyncio.Lock()
         self._recalled = False
 
@@ -135,14 +141,21 @@ class AppBudgets:
         ]
 
     async def admit(self, spending: Spending | None) -> None:
-        """Return once its budget has joules left; raises Unavailable where it does not queue."""
+        """Return once its budget has joules left; raises Unavailable where it does not queue.
+
+        That may take an hour: who waits must not hold what others need.
+        """
         if spending is None:
             return
         await self._recall()
-        while (why := spending.why_spent(part=FULL)) is not None:
-            if spending.budget.over == "refuse":
-                raise spending.refusal(why)
-            await self._pause(min(LOOK_S, spending.left_s))
+        if spending.budget.over == "refuse" or spending.waiting >= self._most:
+            self.check(spending)
+        spending.waiting += 1
+        try:
+            while spending.why_spent(part=FULL) is not None:
+                await self._pause(min(LOOK_S, spending.left_s))
+        finally:
+            spending.waiting -= 1
 
     def check(self, spending: Spending | None) -> None:
         """Raise Unavailable where its budget has no joules left, also where it queues."""

@@ -107,6 +107,7 @@ class GenerationService:
         await self._energy_meter.watchable(usage, call.energy_j, call.deadline_s)
         progress = AnswerProgress(self._clock)
         budget = RequestBudget(call, self._clock, usage.spending)
+        await budget.left(self._energy_meter.apps.admit(usage.spending), usage)
         lighter = partner if partner is not None and mode.name == SWITCH else entry
         self._routing.feedback.served(call.id, entry.id, mode.label)
         if plan.mode is not None:
@@ -180,7 +181,6 @@ class GenerationService:
         EngineLost for an engine whose output is of no use, too.
         """
         if usage.account is None:  # what an engine has begun goes on in the next one
-            await self._energy_meter.apps.admit(usage.spending)
             await self._governor_loop.admit(self._routing.manager.loads(entry, partner, load))
         async with self._routing.manager.resident(entry, partner, load) as resident:
             client = resident.client

@@ -75,6 +75,7 @@ class TaskService:
         await self._energy_meter.watchable(usage, call.energy_j, call.deadline_s)
         progress = AnswerProgress(self._clock)
         budget = RequestBudget(call, self._clock, usage.spending)
+        await budget.left(self._energy_meter.apps.admit(usage.spending), usage)
         with (
             self._occupancy.request(self._config.requests.queue),
             self._energy_meter.leaving(usage),

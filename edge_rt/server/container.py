@@ -136,7 +136,12 @@ class Container:
         self._keep, self._folder = kept_prefixes(config, paths), paths.state
         at_work = self._at_work_for_nobody
         apps = AppBudgets(
-            config.applications, self._above_idle_w, self.book.app_j, parts.wall, parts.pause
+            config.applications,
+            self._above_idle_w,
+            self.book.app_j,
+            parts.wall,
+            parts.pause,
+            most=max(1, config.requests.queue // 4),  # their bodies take memory
         )
         self.energy_meter = EnergyMeter(self.senses, self.book, at_work, clock, parts.wall, apps)
         self.occupancy = Occupancy(clock)

@@ -119,6 +119,33 @@ def test_or_waits_for_the_next_hour() -> None:
     assert clock.now - began == pytest.approx(3000.0, abs=1.0)
 
 
+def test_of_one_budget_only_so_many_requests_wait() -> None:
+    async def run() -> None:
+        clock, hour = Clock(), asyncio.Event()
+        queued = AppBudget(energy_j=10.0, over="queue")
+        apps = {"cam": queued, "door": queued}
+        budgets = AppBudgets(apps, lambda: None, lambda _: {}, clock, lambda _: hour.wait(), most=2)
+        cam, door = (spending_of(budgets, name) for name in apps)
+        cam.add(11.0)
+        door.add(11.0)
+        waits = [asyncio.ensure_future(budgets.admit(one)) for one in (cam, cam, door)]
+        while door.waiting < 1:
+            await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="the next hour begins") as refused:
+            await budgets.admit(cam)
+        assert refused.value.code == "app_budget"
+        waits.pop(0).cancel()  # its client leaves
+        await asyncio.sleep(0)
+        waits.append(asyncio.ensure_future(budgets.admit(cam)))
+        await asyncio.sleep(0)
+        clock.go_by(HOUR_S)
+        hour.set()
+        await asyncio.gather(*waits)
+        assert cam.waiting == door.waiting == 0
+
+    asyncio.run(run())
+
+
 def test_what_was_spent_before_the_start_counts_once() -> None:
     async def run() -> None:
         spent = {"cam": 7.0, "a": 1.0, "b": 2.0, "(edge_rt)": 50.0}

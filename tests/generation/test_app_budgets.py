@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -67,6 +68,24 @@ def test_others_go_on(kit: Any) -> None:
         events = await house.answer(app="chat")
         assert len([event for event in events if hasattr(event, "tokens")]) == TOKENS
         assert await spent_j(house, "chat") > 3 * LIMIT_J
+
+    kit.run(run())
+
+
+def test_who_waits_for_the_next_hour_takes_no_place_in_the_queue(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit, cam=AppBudget(energy_j=LIMIT_J, over="queue"))
+        house.scripts = [long_answer(kit, house), [kit.started(), kit.finished()]]
+        await house.answer(app="cam")
+        waits = asyncio.ensure_future(house.answer(app="cam"))
+        spending = house.energy_meter.apps.of("cam")
+        while not spending.waiting:
+            await asyncio.sleep(0)
+        assert not house.occupancy.active, "the governor may doze"
+        assert await house.answer(app="chat")
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+        assert not spending.waiting
 
     kit.run(run())
 
