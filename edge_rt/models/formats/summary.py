@@ -21,6 +21,7 @@ MAX_POOLING = 4  # and here: the last of enum llama_pooling_type
 MAX_HEADS = 65_536
 MAX_WIDTH = 1 << 24
 MAX_CONTEXT = 1 << 40
+READ = 1  # raised where a header is read for more, so that stored models are read again
 _F16 = 2  # bytes
 _SIDE = 1024  # pixels each way, where a projector takes images of any size
 _WIDE, _INNER = 8, 2  # vectors of those widths that a projector holds at once for a patch
@@ -89,6 +90,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     normalise: bool = False  # whether vectors are to have length 1
     adapter: bool = False  # with kind "tensors": a LoRA adapter for models of that architecture
     ranks: bool = False  # with kind "embedding": it says how well a text fits another
+    read: int = 0  # READ of the version of edge_rt that read a header for this
     source_sha256: Sha256 | None = None  # of the model that this one was converted from
     look_bytes: int = 0  # of memory that its projector needs to look at an image
 
@@ -187,6 +189,7 @@ def summarise(header: Header) -> Summary:
         # Files do not say; vectors are made to be compared.
         normalise=kind == "embedding" and pooling != _RANK,
         ranks=pooling == _RANK,
+        read=READ,
     )
 
 
@@ -215,6 +218,7 @@ class _Facts:
             parameters=sum(header.elements.values()),
             file_bytes=header.file_bytes,
             control_tokens=(),
+            read=READ,
         )
 
     def require_model(self, architecture: str) -> None:

@@ -15,7 +15,7 @@ from edge_rt.core.system.cgroup import ControlGroup, memory_bytes
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.formats.card import Description
 from edge_rt.models.formats.gguf import refuse_twins
-from edge_rt.models.formats.summary import Summary
+from edge_rt.models.formats.summary import READ, Summary
 from edge_rt.models.naming import HubName, check_id, derive_id, split_adapters
 from edge_rt.models.record import ModelRecord, adapted, best, better, entry_of, starter, stored
 from edge_rt.models.store.digest import Progress, Proof, unseen
@@ -292,7 +292,8 @@ class Store:
         raise ModelNotFound(f"no model {id!r:.120} in the store, {there}{advice}")
 
     def _entry(self, record: ManifestRecord) -> ModelRecord:
-        if record.summary.control_tokens is None:
+        summary, headed = record.summary, record.backend == "llama.cpp"
+        if summary.control_tokens is None or (headed and summary.read < READ):
             record = msgspec.structs.replace(record, summary=self._read_again(record))
         return entry_of(record, self.root, self.catalogue)
 

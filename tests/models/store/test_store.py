@@ -603,3 +603,19 @@ def test_what_an_earlier_version_did_not_keep_is_read_again(store: Store, file: 
     again = reopened(store)
     assert [entry.id for entry in again.entries()] == ["mine"]
     assert again.mend(file, "mine").summary.control_tokens == told.control_tokens
+
+
+def test_a_header_that_an_earlier_version_read_for_less_is_read_again(
+    store: Store, file: Path
+) -> None:
+    added = store.add(file, "mine")
+    manifest = store.root / "manifest.json"
+    document = json.loads(manifest.read_text())
+    summary = document["models"][0]["summary"]
+    for later in ("read", "window", "window_per_token", "state_bytes", "state_width", "ranks"):
+        summary.pop(later, None)
+    summary["kv_per_token"] += 1  # as that version counted it
+    manifest.write_text(json.dumps(document))
+    assert reopened(store).get("mine").summary == added.summary
+    added.path.write_bytes(b"damaged")
+    assert reopened(store).get("mine").summary == added.summary, "the record has it now"
