@@ -84,14 +84,7 @@ def find_on_hub(text: str, catalogue: Catalogue, hub: HubAccess) -> CatalogueEnt
             publisher=name.repository.partition("/")[0],
             licence=told.licence,
             backend="llama.cpp",
-            files=[
-                _file(one, usual, name.repository, told.sha)
-                for one, usual in (
-                    *((part, f"{id}.gguf") for part in parts),
-                    (projector, PROJECTOR),
-                )
-                if one is not None
-            ],
+            files=[_file(one, usual, name.repository, told.sha) for one, usual in files],
         )
         entry = msgspec.convert(msgspec.to_builtins(entry), CatalogueEntry)  # which checks it
     except (msgspec.ValidationError, ModelFileError) as error:

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.core.files import open_regular
 from edge_rt.core.system.ownership import as_caller
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.fetch import PIP, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
+from edge_rt.models.formats.summary import look_bytes
 from edge_rt.models.http_get import USUAL_ENDPOINT, HubAccess
 from edge_rt.models.hub import find_on_hub
 from edge_rt.models.naming import is_hub_name, projector_of
@@ -76,7 +79,7 @@ def pull(
     one in `cache`/models/`id`; with `keep` downloads are left there too. An interrupted download
     goes on at the next call, unless the disk has too little space for it. `progress` counts the
     bytes of all files and never goes back. `tell` is told why a model that is there is fetched
-    again.
+    again, and why a projector is left out.
 
     Raises ModelNotFound when the catalogue does not know its id, Unavailable when no source gives
     it (with why, for each), StoreError when it cannot be stored.
@@ -85,6 +88,8 @@ def pull(
     id = known.id
     work = store.root / _WORK / known.sha256
     present = store.find(id)
+    if present is not None and present.projector is None:
+        known = _blind(known)  # the hub may have got a projector later, or one of no images
     if present is not None and present.sha256 != known.sha256:
         advice = f"remove it first (edge-rt models remove {id})"
         raise StoreError(f"the store has another model as {id}; {advice}")
@@ -110,9 +115,7 @@ def pull(
                     clear(work / "lock")  # parts that cannot become whole would fill the disk
                     raise
                 place = work / known.files[0].name if known.card is None else work
-                eyes = projector_of([file.name for file in known.files])
-                projector = work / eyes if eyes and known.card is None else None
-                entry = take_in(place, id, move=True, projector=projector)
+                entry = take_in(place, id, move=True, projector=_projector(known, work, tell))
                 clear(work / "lock")
         finally:
             with suppress(OSError):  # other downloads may be under way
@@ -121,6 +124,29 @@ def pull(
             for file in known.files:
                 _keep(entry.path.with_name(file.name), shelf / file.name)
     return entry
+
+
+def _blind(known: CatalogueEntry) -> CatalogueEntry:
+    """Return the model without its projector, if it has one."""
+    eyes = _eyes(known)
+    files = [file for file in known.files if file.name != eyes]
+    return msgspec.structs.replace(known, files=files)
+
+
+def _eyes(known: CatalogueEntry) -> str | None:
+    return projector_of([file.name for file in known.files]) if known.card is None else None
+
+
+def _projector(known: CatalogueEntry, work: Path, tell: Callable[[str], None]) -> Path | None:
+    """Return the projector that was fetched, unless it is none of images, as `tell` is told."""
+    if (eyes := _eyes(known)) is None:
+        return None
+    try:
+        look_bytes(work / eyes)
+    except ModelFileError as error:
+        tell(f"{eyes} is left out: {str(error).removeprefix(f'{work / eyes}: ')}")
+        return None
+    return work / eyes
 
 
 def _forget(root: Path, work: Path) -> None:

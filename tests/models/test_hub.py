@@ -23,7 +23,7 @@ import msgspec
 import pytest
 from tiny_projector import write_projector
 
-from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.core.errors import ModelNotFound, RequestError, StoreError, Unavailable
 from edge_rt.models.catalogue import Catalogue, load_catalogue
 from edge_rt.models.naming import HubName
 from edge_rt.models.pull import Means, find_model, pull
@@ -216,6 +216,38 @@ def test_a_projector_comes_with_the_model(hub: PlayedHub, tmp_path: Path) -> Non
     entry.projector.unlink()
     pull(found, store, means=means(hub))
     assert store.harm(entry.id) is None
+
+
+def test_a_projector_of_sounds_is_left_out(hub: PlayedHub, gguf: Any, tmp_path: Path) -> None:
+    clip = struct.pack("<IQ", 8, 4) + b"clip"
+    hub.files["mmproj-Tiny-Q8_0.gguf"] = gguf.changed(general__architecture=clip).encode()
+    store, told = Store(tmp_path / "store", load_catalogue()), list[str]()
+    found = find_model(NAME + ":Q8_0", store.catalogue, means(hub))
+    entry = pull(found, store, means=means(hub), tell=told.append)
+    assert entry.projector is None
+    assert "mmproj-Tiny-Q8_0.gguf is left out" in told[0]
+    before = len(hub.seen)
+    assert pull(found, store, means=means(hub)) == entry, "it is there"
+    assert len(hub.seen) == before
+    entry.path.unlink()
+    pull(found, store, means=means(hub))
+    assert store.harm(entry.id) is None
+    assert not (tmp_path / "store" / ".pull").exists()
+
+
+def test_a_model_that_was_there_before_its_projector_stays(hub: PlayedHub, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", load_catalogue())
+    blind = find_model(NAME + ":Q8_0", store.catalogue, means(hub))
+    entry = pull(blind, store, means=means(hub))
+    hub.files["mmproj-Tiny-Q8_0.gguf"] = write_projector(tmp_path / "eyes").read_bytes()
+    found = find_model(NAME + ":Q8_0", store.catalogue, means(hub))
+    assert pull(found, store, means=means(hub)) == entry
+    entry.path.unlink()
+    assert pull(found, store, means=means(hub)).projector is None
+    assert store.harm(entry.id) is None
+    hub.files["tiny-chat-q8_0.gguf"] += bytes(32)
+    with pytest.raises(StoreError, match="another model"):
+        pull(find_model(NAME + ":Q8_0", store.catalogue, means(hub)), store, means=means(hub))
 
 
 def test_a_model_in_parts_is_pulled_whole(hub: PlayedHub, gguf: Any, tmp_path: Path) -> None:
