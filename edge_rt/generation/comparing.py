@@ -11,7 +11,7 @@ from contextlib import aclosing
 from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.clock import Pause
 from edge_rt.core.decoding import Constraint, Sampling
-from edge_rt.core.errors import EdgeError
+from edge_rt.core.errors import EdgeError, RequestError
 from edge_rt.core.events import Delta
 from edge_rt.core.logs import Trouble
 from edge_rt.core.occupancy import Occupancy
@@ -82,28 +82,32 @@ class Comparing:
             self._news.clear()
             while self._waiting:
                 comparison = self._waiting[0]
-                same = await self._same(comparison)
-                if same is None:
-                    continue
-                self._cache.learn(comparison, same)
-                if (
-                    self._waiting and self._waiting[0] is comparison
-                ):  # others may have pushed it out
+                done = await self._learnt(comparison)
+                # Others may have pushed it out.
+                if done and self._waiting and self._waiting[0] is comparison:
                     self._waiting.popleft()
             await self._news.wait()
 
-    async def _same(self, comparison: Comparison) -> bool | None:
-        """Return whether one answer does for both; None: it cannot be told yet."""
+    async def _learnt(self, comparison: Comparison) -> bool:
+        """Learn from a comparison; return whether that is done, or can never be."""
+        try:
+            same = await self._same(comparison)
+        except EdgeError as error:
+            self._trouble.met(str(error))
+            if isinstance(error, RequestError):  # such as texts too long for the model
+                return True
+            await self._pause(RETRY_S)
+            return False
+        self._cache.learn(comparison, same)
+        return True
+
+    async def _same(self, comparison: Comparison) -> bool:
+        """Return whether one answer does for both; raises EdgeError."""
         if same_text(comparison.answer, comparison.other_answer):
             return True
         while self._occupancy.active or not self._cool() or not self._affordable():
             await self._pause(REST_S)
-        try:
-            same = await self._verdict(comparison)
-        except EdgeError as error:
-            self._trouble.met(str(error))
-            await self._pause(RETRY_S)
-            return None
+        same = await self._verdict(comparison)
         self._trouble.over()
         return same
 

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.cached import Kept
 from edge_rt.core.chat_format import ChatPrompt
-from edge_rt.core.errors import Unavailable
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.events import Delta
 from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.requests import Call, Cost, Event
@@ -175,6 +175,14 @@ def test_none_is_lost_to_a_fault_and_all_keep_their_order() -> None:
     bench.comparing.add(comparison(2, "same", "same"))
     assert [text for text, _ in bench.until(2)] == ["asked 1", "asked 2"]
     assert bench.paused == [RETRY_S]
+
+
+def test_one_that_the_model_cannot_read_is_passed_over() -> None:
+    bench = Bench(faults=[RequestError("the prompt is too long", code="context_length_exceeded")])
+    bench.comparing.add(comparison(1, "a", "b"))
+    bench.comparing.add(comparison(2, "c", "d"))
+    assert bench.until(1) == [("asked 2", True)]
+    assert bench.paused == []
 
 
 def test_of_too_many_the_oldest_go() -> None:
