@@ -49,7 +49,8 @@ def mark_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
     numbers = summary.window * summary.window_per_token if slides else 0
     mark = int(numbers * KV_NUMBER_BYTES[load.kv_type] + summary.state_bytes)
     most = max(LEAST_MARKS, MARKS_BYTES // max(1, mark))
-    return mark * min(most, MARKS * engine.sequences)
+    passing = engine.sequences if summary.state_bytes else 0
+    return mark * (min(most, MARKS * engine.sequences) + passing)
 
 
 def _cells(tokens: int) -> int:

@@ -21,7 +21,7 @@ from edge_rt.backends.base import Batch, Marks
 from edge_rt.backends.llama.model import LlamaContext, NativeBatch, capture
 from edge_rt.core.errors import EngineError
 
-MARKS, MARKS_BYTES = 2, 256 << 20  # of a sequence, on average, and of all together
+MARKS, MARKS_BYTES = 2, 256 << 20  # of a sequence, on average, and of all; passing ones beside
 LEAST = 2  # marks, however large
 _PARTIAL = lib.llama_state_seq_flags(lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY)  # windows, states
 
@@ -109,15 +109,26 @@ class LlamaMarks:
         return next((m for m in reversed(self._marks[seq]) if m.length <= length), None)
 
     def _make_room(self, most: int) -> None:
-        """Drop marks that have others near, of the sequence with most, else the oldest."""
+        """Drop marks that have others near, of the sequence with most, else the oldest.
+
+        Not passing ones: each is soon gone by itself, and until then its draft needs it.
+        """
         most = min(most, MARKS * len(self._marks))
-        while len({one.number for marks in self._marks for one in marks}) > most:
-            marks = max(self._marks, key=len)
+        while True:
+            lasting = [[one for one in marks if not one.passing] for marks in self._marks]
+            if len({one.number for marks in lasting for one in marks}) <= most:
+                return
+            at = max(range(len(lasting)), key=lambda seq: len(lasting[seq]))
+            marks, place = lasting[at], 0
             ends = [0, *(mark.length for mark in marks)]
             if len(marks) > 1:
-                del marks[min(range(len(marks) - 1), key=lambda at: ends[at + 2] - ends[at])]
+                place = min(range(len(marks) - 1), key=lambda one: ends[one + 2] - ends[one])
             else:
-                del min(filter(None, self._marks), key=lambda marks: marks[0].number)[:]
+                at = min(
+                    (seq for seq, ours in enumerate(lasting) if ours),
+                    key=lambda seq: lasting[seq][0].number,
+                )
+            del self._marks[at][place]  # a passing one is the last
 
 
 class LlamaSequences(LlamaContext):

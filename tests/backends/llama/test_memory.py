@@ -104,6 +104,34 @@ def test_large_marks_are_few(
     assert (reached(marks, 0), reached(marks, 1)) == ([120, 130], [50])
 
 
+def test_passing_marks_drop_no_others(
+    backend: LlamaBackend, marks: LlamaMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MARKS_BYTES", 0)
+    read(backend, 0, 10, 60)
+    read(backend, 1, 40)
+    feed(backend, 0, 60, TEXT[60:80])
+    marks.put(0, passing=True)
+    feed(backend, 1, 40, TEXT[40:50])
+    marks.put(1, passing=True)
+    feed(backend, 0, 80, TEXT[80:90])
+    feed(backend, 1, 50, TEXT[50:55])
+    assert (reached(marks, 0), reached(marks, 1)) == ([60, 80, 90], [40, 50, 55])
+
+
+def test_a_passing_mark_is_not_dropped_for_others(
+    backend: LlamaBackend, marks: LlamaMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MARKS_BYTES", 0)
+    monkeypatch.setattr(memory, "LEAST", 1)
+    read(backend, 0, 10)
+    feed(backend, 0, 10, TEXT[10:60])
+    marks.put(0, passing=True)
+    feed(backend, 0, 60, TEXT[60:70])
+    read(backend, 1, 20)  # for which the older one goes
+    assert (reached(marks, 0), reached(marks, 1)) == ([60, 70], [20])
+
+
 def test_a_window_is_copied_where_every_sequence_is_full(tmp_path: Path) -> None:
     file = write_family(tmp_path / "model.gguf", "gemma3")
     backend = LlamaBackend(file, context=512, sequences=2, batch=64, threads=1)
