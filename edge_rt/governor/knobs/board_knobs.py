@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from edge_rt.config.schema import Knobs
@@ -152,8 +153,23 @@ class BoardKnobs:
         )
 
     def _switch(self, mode: str) -> None:
-        for target in [] if self._ended else self._mode(mode):
-            self._turner.turn(target, again=True)
+        """Turn the mode, which may set clocks, without caps in force, and then these again."""
+        if self._ended:
+            return
+        targets = self._mode(mode)
+        caps = [(key, found) for key, found in self._groups() if key != "knobs.nvpmodel"]
+        with self.clocks.lifted():
+            self._turner.restore(self._names(caps))
+            for target in targets:
+                self._turner.turn(target, again=True)
+            self._turn(caps, again=True)
+
+    def _names(self, groups: list[Group]) -> set[str]:
+        names = set[str]()
+        for _, targets in groups:
+            with suppress(KnobError):
+                names |= {target.knob.name for target in targets()}
+        return names
 
     async def restore(self) -> None:
         self._ended = True  # what turns knobs now leaves off
@@ -198,7 +214,8 @@ class BoardKnobs:
             raise KnobError("there is no nvpmodel here: power modes are for Jetsons")
         return [KnobTarget(knob, mode)]
 
-    def _turn(self, groups: list[Group]) -> None:
+    def _turn(self, groups: list[Group], *, again: bool = False) -> None:
+        moved = {outcome.knob for outcome in self.report() if outcome.state == "moved"}
         for key, targets in groups:
             try:
                 found = targets()
@@ -206,8 +223,8 @@ class BoardKnobs:
                 self._turner.note(KnobOutcome(key, "failed", said=str(error)))
                 continue
             for target in found:
-                if not self._ended:
-                    self._turner.turn(target)
+                if not self._ended and target.knob.name not in moved:
+                    self._turner.turn(target, again=again)
 
     def _bind(self, pid: int, cores: list[int]) -> None:
         if self._ended:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from edge_rt.core.limits import ClockSteps, Limits
@@ -98,6 +99,20 @@ class ClockControl:
                 clock.look(wanted if governed else None)
             elif clock.begun:
                 clock.release()
+
+    @contextmanager
+    def lifted(self) -> Generator[None]:
+        """Have no clock capped while the block runs, which may change what they can do.
+
+        For a thread.
+        """
+        told = zip(self._all, self._governed, self._wanted, strict=True)
+        again = [(clock, hz if governed else None) for clock, governed, hz in told if clock.lift()]
+        try:
+            yield
+        finally:
+            for clock, hz in again:
+                clock.look(hz)
 
     def settle(self) -> None:
         """Write the clocks in force to the journal; for a thread."""

@@ -80,6 +80,17 @@ class GovernedClock:
         self._off, self._rest = False, 0
         self._turner.forget(self.key)
 
+    def lift(self) -> bool:
+        """Put the original caps back until the next look, which takes those it finds for such.
+
+        Return whether there were any, and the clock is not given up.
+        """
+        if self._off or not self._known:
+            return False
+        self._put_back()
+        self._rest = 0
+        return True
+
     def settle(self) -> None:
         """Write the caps in force to the journal, from which they can be put back."""
         for part in self._known:

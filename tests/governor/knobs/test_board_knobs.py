@@ -15,7 +15,14 @@ import pytest
 from benchlib.boards import load_boards
 
 from edge_rt.config.schema import Knobs
-from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
+from edge_rt.core.limits import Limits
+from edge_rt.governor.knobs.board_knobs import (
+    AGAIN_S,
+    FEWEST_JOULES,
+    JOURNAL,
+    SETTLE_S,
+    BoardKnobs,
+)
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
 from edge_rt.governor.knobs.programs import Program, ProgramResult, affinity_knob, affinity_target
 from edge_rt.governor.knobs.turner import Turner
@@ -154,6 +161,82 @@ def test_the_power_mode_is_turned_first_and_put_back_last(
 
     kit.run(live())
     assert (mode, khz(board)) == ("MAXN", 2_000_000)
+
+
+class Modes:
+    """Modes whose clocks nvpmodel sets, as the real one."""
+
+    def __init__(self, file: Path) -> None:
+        self.mode, self._file = "MAXN", file
+
+    def nvpmodel(self, arguments: Sequence[str], said: str) -> ProgramResult:
+        if arguments[0] == "-m":
+            self.mode = {"0": "MAXN", "1": "15W"}[arguments[1]]
+            self._file.write_text({"MAXN": "2000000", "15W": "1500000"}[self.mode])
+        rows = "POWER_MODEL: ID=0 NAME=MAXN\nPOWER_MODEL: ID=1 NAME=15W\n"
+        return ProgramResult(0, f"{rows}NV Power Mode: {self.mode}\n")
+
+
+@pytest.fixture
+def modes(board: Any) -> Modes:
+    return Modes(board.sysfs / "devices/system/cpu/cpufreq/policy0/scaling_max_freq")
+
+
+def test_caps_outlast_each_switch_of_the_power_mode(
+    kit: Any, board: Any, modes: Modes, tmp_path: Path
+) -> None:
+    async def live() -> None:
+        wanted = Knobs(nvpmodel=FEWEST_JOULES, cpufreq_max_hz=1e9)
+        knobs = make(board, tmp_path, wanted, modes.nvpmodel)
+        await knobs.turn(no_pause)
+        for mode in ("15W", "MAXN", "15W"):
+            assert await knobs.switch(mode)
+            assert (modes.mode, khz(board)) == (mode, 1_000_000)
+        await knobs.restore()
+
+    kit.run(live())
+    assert (modes.mode, khz(board)) == ("MAXN", 2_000_000)
+
+
+def test_a_switch_of_the_power_mode_leaves_alone_what_somebody_else_set(
+    kit: Any, board: Any, modes: Modes, tmp_path: Path
+) -> None:
+    async def live() -> None:
+        wanted = Knobs(nvpmodel=FEWEST_JOULES, rapl_w=10.0)
+        knobs = make(board, tmp_path, wanted, modes.nvpmodel)
+        await knobs.turn(no_pause)
+        limit.write_text("12000000")
+        assert await knobs.switch("15W")
+        assert limit.read_text() == "12000000"
+        assert await knobs.switch("MAXN")
+        assert limit.read_text() == "12000000"
+
+    limit = package(board)
+    kit.run(live())
+
+
+@pytest.mark.parametrize("top_hz", [None, 1.2e9])
+def test_a_governed_clock_is_governed_after_a_switch_of_the_power_mode(
+    kit: Any, board: Any, modes: Modes, tmp_path: Path, top_hz: float | None
+) -> None:
+    async def live() -> None:
+        wanted = Knobs(nvpmodel=FEWEST_JOULES, cpufreq="governed", cpufreq_max_hz=top_hz)
+        knobs = make(board, tmp_path, wanted, modes.nvpmodel)
+        await knobs.turn(no_pause)
+        knobs.clocks.obey(Limits(4, cpu_hz=1e9))
+        knobs.clocks.look()
+        assert 800_000 <= khz(board) <= 1_000_000  # a step
+        assert await knobs.switch("15W")
+        assert 800_000 <= khz(board) <= 1_000_000
+        assert max(knobs.clocks.steps.cpu_hz) == min(1.5e9, top_hz or 1.5e9)
+        knobs.clocks.obey(Limits(4))
+        knobs.clocks.look()
+        assert await knobs.switch("MAXN")
+        assert max(knobs.clocks.steps.cpu_hz) == min(2e9, top_hz or 2e9)
+        await knobs.restore()
+
+    kit.run(live())
+    assert (modes.mode, khz(board)) == ("MAXN", 2_000_000)
 
 
 def test_a_knob_that_has_to_wait_is_tried_again(kit: Any, board: Any, tmp_path: Path) -> None:
