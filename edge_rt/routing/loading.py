@@ -137,8 +137,8 @@ class Room:
     def usable_bytes(self) -> int:
         """What models may take, all together and those included that are loaded."""
         residents = self._pool.residents()
-        mapped = sum(r.mapped_bytes for r in residents)
-        taken = sum(r.wanted.need_bytes for r in residents)
+        mapped = sum({r.wanted.file: r.mapped_bytes for r in residents}.values())
+        taken = _taken(r.wanted for r in residents)
         return self._available() - mapped + taken - self._config.models.reserve_bytes
 
     @property
@@ -154,9 +154,10 @@ class Room:
         """
         if self._pool.get(resident_name(entry)) is not None:
             return None
-        usable = self._usable_bytes(beside)
+        staying = self._staying(beside)
+        usable = self.usable_bytes - _taken(staying)
         needs = [
-            self._wanted(entry, load).need_bytes
+            _more(staying, self._wanted(entry, load))
             for load in load_configs(entry, self._config.engine)
         ]
         if any(_fits(need, usable) for need in needs):
@@ -167,12 +168,12 @@ class Room:
         """Return whether those of `entries` that are not loaded fit beside all models that are."""
         loads = self._config.engine
         absent = [one for one in entries if self._pool.get(resident_name(one)) is None]
-        needs = (
-            min(self._wanted(one, load).need_bytes for load in load_configs(one, loads))
+        ways = (
+            min((self._wanted(one, load) for load in load_configs(one, loads)), key=_need)
             for one in absent
         )
-        taken = sum(r.wanted.need_bytes for r in self._pool.residents())
-        return not absent or _fits(sum(needs), self.usable_bytes - taken)
+        loaded = [r.wanted for r in self._pool.residents()]
+        return not absent or _fits(_more(loaded, *ways), self.usable_bytes - _taken(loaded))
 
     def load_config(
         self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
@@ -183,11 +184,14 @@ class Room:
         """
         found = load_configs(entry, self._config.engine)
         found.sort(key=lambda load: load != best)
-        usable, gpu = self._usable_bytes(beside), self._gpu_bytes(beside)
+        staying, gpu = self._staying(beside), self._gpu_bytes(beside)
+        usable = self.usable_bytes - _taken(staying)
         ways = {load: self._wanted(entry, load) for load in found}
         found.sort(key=lambda load: self._pool.avoids(ways[load]))
-        fitting = (load for load in found if _fits_both(ways[load], usable, gpu))
-        return next(fitting, min(found, key=lambda load: ways[load].need_bytes))
+        for load in found:
+            if _fits(_more(staying, ways[load]), usable) and _fits(ways[load].gpu_bytes, gpu):
+                return load
+        return min(found, key=lambda load: _need(ways[load]))
 
     def ways(self, entry: ModelRecord) -> dict[LoadConfig, LoadRequest]:
         """Return how `entry` may be loaded, by form.
@@ -198,32 +202,45 @@ class Room:
             load: self._wanted(entry, load) for load in load_configs(entry, self._config.engine)
         }
         usable, gpu = self.usable_bytes, self.gpu_bytes
-        able = {load: way for load, way in found.items() if _fits_both(way, usable, gpu)}
+        able = {
+            load: way
+            for load, way in found.items()
+            if _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
+        }
         able = able or found
         return {load: way for load, way in able.items() if not self._pool.avoids(way)} or able
-
-    def _usable_bytes(self, beside: ModelRecord | None) -> int:
-        """Return what is left for one more model."""
-        return self.usable_bytes - sum(way.need_bytes for way in self._staying(beside))
 
     def _gpu_bytes(self, beside: ModelRecord | None) -> float:
         return self.gpu_bytes - sum(way.gpu_bytes for way in self._staying(beside))
 
-    def _staying(self, beside: ModelRecord | None) -> Iterable[LoadRequest]:
+    def _staying(self, beside: ModelRecord | None) -> list[LoadRequest]:
         """Return what one more model cannot have the memory of: what is at work, and `beside`."""
         staying = {r.wanted.model: r.wanted for r in self._pool.residents() if r.users}
         if beside is not None:
             held = self._pool.get(resident_name(beside))
             staying[resident_name(beside)] = held.wanted if held else self._wanted(beside)
-        return staying.values()
+        return [*staying.values()]
 
     def _wanted(self, entry: ModelRecord, load: LoadConfig | None = None) -> LoadRequest:
         return wanted(entry, entry.path, self._config.engine, load)
 
 
-def _fits_both(way: LoadRequest, usable: float, gpu: float) -> bool:
-    """Return whether so many bytes of the board's memory and of its GPU's will do."""
-    return _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
+def _need(way: LoadRequest) -> int:
+    return way.need_bytes
+
+
+def _taken(ways: Iterable[LoadRequest]) -> int:
+    """Return the bytes that models take together: weights of one file are in memory once."""
+    taken, mapped = 0, dict[object, int]()
+    for way in ways:
+        taken += way.need_bytes - way.mapped_bytes
+        mapped[way.file] = way.mapped_bytes
+    return taken + sum(mapped.values())
+
+
+def _more(there: Sequence[LoadRequest], *ways: LoadRequest) -> int:
+    """Return the bytes that models take beside those that are there."""
+    return _taken([*there, *ways]) - _taken(there)
 
 
 def _fits(need: float, usable: float) -> bool:

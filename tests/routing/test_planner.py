@@ -452,7 +452,8 @@ def test_a_model_without_room(kit: Any) -> None:
 
 def test_room_that_can_be_made_counts(kit: Any) -> None:
     entry = replace(kit.entry, size=10**9)
-    wanted = SimpleNamespace(model="other", need_bytes=2 * 10**9)
+    sizes = {"need_bytes": 2 * 10**9, "mapped_bytes": 10**9}
+    wanted = SimpleNamespace(model="other", file="other", **sizes)
     held = {"wanted": wanted, "mapped_bytes": 10**9}
     idle, busy = SimpleNamespace(**held, users=0), SimpleNamespace(**held, users=1)
     for resident, fits in ((idle, True), (busy, False)):
