@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -234,8 +235,9 @@ def test_a_model_that_cannot_be_pulled_is_named_with_its_command(
     assert here.setup(Wishes(calibrate=False)) == 1
     told = capsys.readouterr()
     store = here.patient.paths.state / "models"
-    later = "Later: edge-rt models pull hf:ibm-granite/granite-4.0-h-tiny-GGUF:Q4_K_M"
-    assert f"{later} --store {store}" in told.err
+    # Which one is a matter of the memory that is free here.
+    later = re.compile(rf"Later: edge-rt models pull hf:\S+ --store {re.escape(str(store))}\n")
+    assert later.search(told.err)
     assert "budget:" in here.config  # the rest was done
     assert here.setup(undo=True) == 0
 
