@@ -115,7 +115,7 @@ class Caching:
     async def find_near(self, place: Place, asked: AskedQuestion) -> Found | None:
         """Return what was answered before to a question that means the same, if anything was.
 
-        A few of these are answered anew even so, and compared with what would have been given.
+        A few of these are answered by a model all the same, and compared with the kept answer.
         """
         nearby = self.nearby
         if nearby is None or place.wanted == "refresh":

@@ -40,7 +40,7 @@ class TaskEndpoint(ABC, Generic[BodyT]):
 
     body: type[BodyT]
     values: ClassVar[bool] = True
-    """Whether what is sent is JSON."""
+    """Whether the body is JSON."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

@@ -140,7 +140,7 @@ class EngineWatch:
 
 
 class CompanionWatch:
-    """Adds the companion's work to what was seen of the engine's, from look to look."""
+    """Adds the companion's work to the engine's, from look to look."""
 
     def __init__(self, companion: Companion) -> None:
         self._companion, self._busy_s, self._cpu_s = companion, 0.0, 0.0

@@ -66,7 +66,7 @@ def wanted(
     )
     held = kv_bytes(entry, engine, load) + mark_bytes(entry, engine, load)
     need = _weight_bytes(entry) + held + _working_bytes(entry, spec)
-    # Onnxruntime packs weights anew, and of a model that sees, the projector is copied.
+    # Onnxruntime packs weights itself, and of a model that sees, the projector is copied.
     mapped = _main_bytes(entry) if entry.backend == "llama.cpp" else 0
     offloaded = _gpu_bytes(entry, engine, load)
     if engine.rpc:  # they are on other boards, and not in this one's memory, too

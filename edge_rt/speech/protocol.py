@@ -16,7 +16,7 @@ class SpeechMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Transcribe(SpeechMessage, frozen=True):
-    """Write down what is said in `audio`, a file of any kind, of at most `most_s` seconds."""
+    """Transcribe `audio`, a file of any kind, of at most `most_s` seconds."""
 
     model: str  # path of a file of whisper.cpp
     threads: int

@@ -126,7 +126,7 @@ class Voice:
         [self._output] = [one.name for one in self._session.outputs]
 
     def perform(self, task: Speak, tell: object) -> Spoken:
-        """Return the text as sound; raises RequestError where nothing of it can be said."""
+        """Return the text as sound; raises RequestError where there is nothing to speak."""
         rate = self._settings.audio.sample_rate
         silence = np.zeros(int(SILENCE_S * rate), np.float32)
         parts = [silence]

@@ -74,7 +74,7 @@ def runs(seed: int, seconds: float, load: float) -> tuple[Outcome, list[Outcome]
 
 
 def capped(seed: int, seconds: float) -> dict[str, float | None]:
-    """Return how well a cap is kept, and what is made under it."""
+    """Return how well a cap is kept, and the tokens made under it."""
     fleet = Fleet(seed)
     budget_w = fleet.idle_w + _CAP * (fleet.full_w - fleet.idle_w)
     usual = fleet.tokens_per_s

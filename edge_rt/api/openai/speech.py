@@ -107,7 +107,8 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
     voice: str | dict[str, str] | None = None
     """Ignored: the file has one voice."""
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
-    """Format of the sound; all but wav and pcm need ffmpeg. Default: mp3, or wav without ffmpeg."""
+    """Format of the sound; those other than wav and pcm need ffmpeg. Default: mp3, or wav without
+    ffmpeg."""
     speed: Annotated[float, Meta(ge=0.25, le=4)] | None = None
     """How many times as fast as usual."""
     instructions: str | None = None
@@ -117,7 +118,7 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpeechAnswer(NamedTuple):
-    """What came of a request, and what it took."""
+    """The result of a request, and its cost."""
 
     result: Transcript | Spoken
     edge: Edge
@@ -146,7 +147,7 @@ class SpeechEndpoint(TaskEndpoint[BodyT]):
 
 
 class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
-    """Write down what is said in a file of sound."""
+    """Transcribe a sound file."""
 
     body = TranscriptionRequest
     values = False
@@ -206,7 +207,7 @@ class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
 
 
 class Translations(Transcriptions):
-    """Write down in English what is said in a file of sound, if the model can."""
+    """Translate the speech in a sound file to English, if the model can."""
 
     translates = True
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from edge_rt.cli.against_meter import compare, put_fit
 from edge_rt.cli.client import Client
-from edge_rt.cli.commands.against_meter import compare, put_fit
 from edge_rt.cli.document import view
 from edge_rt.cli.options import daemon_socket, socket_option
 from edge_rt.cli.progress import calibrated

@@ -24,7 +24,7 @@ class ModelLoad(msgspec.Struct, frozen=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True):
-    """What the board draws and may draw, who waits, and what an answer takes; null: not known."""
+    """Draw and allowance of the board, its queue, and the cost of a token; null: not known."""
 
     power_w: float | None
     """Power of the supply."""
@@ -41,7 +41,7 @@ class LoadReport(msgspec.Struct, frozen=True):
     requests: int
     """Requests that wait or run."""
     queued: int
-    """Of these, those that wait for the governor."""
+    """Requests among these that wait for the governor."""
     sequences: int
     """Answers that are made at once."""
     models: list[ModelLoad]

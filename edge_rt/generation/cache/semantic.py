@@ -62,7 +62,7 @@ class Neighbour(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A question that was answered anew, and the answer that its neighbour would have given."""
+    """A question that a model answered, and the answer that its neighbour would have given."""
 
     asked: Question
     kept: Kept

@@ -77,7 +77,7 @@ class _Model:
         return self._integer(f"{self.architecture}.{key}")
 
     def pattern(self, key: str, every: int) -> list[bool]:
-        """Return whether each layer is of a kind: a list, or all but the last of `every`."""
+        """Return whether each layer is of a kind: a list, or every layer except each `every`-th."""
         given = self._values.get(f"{self.architecture}.{key}")
         if isinstance(given, list) and len(cast(list[object], given)) == self.layers:
             return [bool(one) for one in cast(list[object], given)]

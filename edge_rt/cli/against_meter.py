@@ -93,7 +93,7 @@ def compare(
 
 
 def put_fit(found: MeterComparison, *, as_json: bool) -> None:
-    """Print what was found, as the configuration takes it."""
+    """Print the comparison, as the configuration takes it."""
     if as_json:
         pairs = [pair._asdict() for pair in found.pairs]
         click.echo(json.dumps(found._asdict() | {"pairs": pairs}))

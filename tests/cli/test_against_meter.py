@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.commands.against_meter import MeterComparison, MeterReading, compare, fitted
+from edge_rt.cli.against_meter import MeterComparison, MeterReading, compare, fitted
 from edge_rt.cli.exits import CommandFailure
 
 BOARD = "/edge/v1/board"
