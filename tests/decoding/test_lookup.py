@@ -12,7 +12,7 @@ texts = st.lists(st.integers(0, 3), max_size=60)  # few tokens: n-grams come aga
 
 
 def reference(text: list[int], most: int) -> tuple[list[int], int]:
-    for n in range(min(8, len(text)), 1, -1):
+    for n in range(min(16, len(text)), 1, -1):
         for end in range(len(text) - 1, n - 1, -1):
             if text[end - n : end] == text[-n:]:
                 going_on = list(text)
