@@ -6,6 +6,7 @@ import base64
 import random
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ import PIL.Image
 import pytest
 from tiny_projector import write_seeing
 
+COMMAND = Path(sys.executable).with_name("edge-rt")
 SEES, BLIND = "sees", "blind"
 LOOK = {"type": "text", "text": "What is it, in some words, and where may it be? " * 2}
 MEANWHILE = 40  # characters of an answer, behind which its engine is killed
@@ -34,7 +36,7 @@ def daemon(
     model, projector = write_seeing(place)
     for id, more in ((SEES, ["--mmproj", str(projector)]), (BLIND, [])):
         words = ["models", "add", str(model), "--id", id, "--store", str(place / "store"), *more]
-        subprocess.run(["edge-rt", *words, "--config", "/dev/null"], check=True)
+        subprocess.run([COMMAND, *words, "--config", "/dev/null"], check=True)
     daemon = make_daemon(place / "store", images={"folder": str(pictures)})
     daemon.model = SEES
     yield daemon
