@@ -73,6 +73,8 @@ def test_commands_run(run, tmp_path):
 def test_python_and_curl_get_an_answer(run, tmp_path):
     programs: defaultdict[str, str] = defaultdict(str)
     for page, text in blocks("python"):
+        if "client.audio." in text:
+            continue  # the tests of speech ask like this
         programs[page] += text  # what follows on a page goes on with what it began
     assert len(programs) == 3
     for text in programs.values():

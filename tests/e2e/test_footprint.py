@@ -19,6 +19,7 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
 TOOLS = Path(__file__).parents[2] / "tools"
+NAMES = {"/var/run/nscd/socket"}  # where the C library looks for users' names first, if it is there
 COMMAND = str(Path(sys.executable).with_name("edge-rt"))
 HELLO = {"prompt": "Hello", "max_tokens": 4, "temperature": 0}
 SIZES = Tiny(layers=1, embedding=64, heads=1, kv_heads=1, feed_forward=64)
@@ -131,7 +132,7 @@ def test_a_daemon_writes_into_its_directories_and_reaches_nobody(
     watched.terminate()
     assert daemon.process.wait(60) == 0
     assert seen.families() == {"AF_UNIX"}
-    assert seen.ends() == set()
+    assert seen.ends() <= NAMES
     assert [path for path in seen.written() if not path.is_relative_to(daemon.directory)] == []
     assert list(home.iterdir()) == []
 
