@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from edge_rt.generation.context.passages import LongChat, Passage
 
@@ -34,8 +36,8 @@ def select(talk: LongChat, scores: Sequence[float], room: int) -> set[Passage]:
 def _keep_recent(talk: LongChat, kept: set[Passage], room: int) -> int:
     """Keep the latest turns that fit into `room`; return what they take."""
     took = 0
-    for turn in reversed(range(talk.last)):
-        passages = [passage for passage in talk.passages if passage.turn == turn]
+    for _, group in groupby(reversed(talk.passages), attrgetter("turn")):
+        passages = list(group)
         cost = sum(map(_cost, passages))
         if took + cost > room:
             break
