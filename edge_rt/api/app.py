@@ -44,7 +44,6 @@ from edge_rt.generation.samples.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
-    from edge_rt.telemetry import RequestSpan
 
 _OPENAI = "/v1"
 _NEAR = 0.75  # how much of a path a served one must share to be what was meant
@@ -155,7 +154,6 @@ def create_app(
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
     ending: asyncio.Event | None = None,
-    trace: Callable[[RequestSpan], object] | None = None,
 ) -> ASGIApp:
     """Return the app over `service`, for the Unix socket and the TCP listener alike.
 
@@ -169,8 +167,7 @@ def create_app(
     gives a number from 0 to 1 for each of these. `checkers` are the programs that `edge.check` may
     name, `judges` those of `edge.samples`, run in `sandbox`. `images` decodes those of requests.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
-    `ending` is set when streams without an end of their own are to end. `trace` takes each request
-    that models worked for, once it has ended.
+    `ending` is set when streams without an end of their own are to end.
     """
     meters = Meters()
     nearby = None if semantic is None else Nearby(semantic, embedding, service, meters, draw)
@@ -211,19 +208,7 @@ def create_app(
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
-    ended = None
-    if trace is not None:
-        from edge_rt.api.tracing import Tracing  # few daemons send traces
-
-        ended = Tracing(trace, clock, monotonic).ended
-    app = RequestMiddleware(
-        router,
-        guard=guard,
-        intake=intake,
-        meters=meters,
-        monotonic=monotonic,
-        ended=ended,
-    )
+    app = RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
     return _for_browsers(app, origins) if origins else app
 
 

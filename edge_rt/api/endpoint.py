@@ -73,7 +73,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     ) -> None:
         """Answer a checked request; errors before the response are raised."""
         request, caching = asked.request, self.context.caching
-        exchange.asked = request.model or "default"
         checker_of(request.edge, self.context.checkers)  # raises RequestError
         place = await self._place(asked, exchange.client)
         found = None if place is None else await caching.find(place)

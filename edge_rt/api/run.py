@@ -14,7 +14,7 @@ from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.kept import Found, Record
-from edge_rt.api.middleware.context import Context, Exchange, Generated, Head, ending
+from edge_rt.api.middleware.context import Context, Exchange, Head, ending
 from edge_rt.api.middleware.respond import (
     EventStream,
     Headers,
@@ -58,7 +58,7 @@ class Run:
         self._tally = Tally(len(work.calls))
         self._record = record
         self._begun = False  # whether anything of it was handed on
-        self._generated = exchange.generated = Generated(work.id, self._tally, self._edge)
+        self._spoke = False  # whether there was a first token
 
     async def plain(self, send: Send) -> None:
         """Answer with one document."""
@@ -176,13 +176,10 @@ class Run:
         self._tally.take(event, call)
         if isinstance(event, Started):
             self._context.caching.restored(event)
-        if isinstance(event, Finished):
-            self._generated.ended = self._context.monotonic()
-            self._generated.reasons.append(event.reason)
-        if self._generated.first_token is None and isinstance(event, Delta):
-            self._generated.first_token = now = self._context.monotonic()
-            first_token = self._context.meters.first_token
-            first_token.observe(self._work.card.id, now - self._exchange.arrived)
+        if not self._spoke and isinstance(event, Delta):
+            self._spoke = True
+            took_s = self._context.monotonic() - self._exchange.arrived
+            self._context.meters.first_token.observe(self._work.card.id, took_s)
 
     def _chunks(self, call: int, event: Shown) -> Sequence[msgspec.Struct]:
         dialect = self._dialect
@@ -238,7 +235,7 @@ class CachedReplay(Run):
         exact, short = self._found.near is None, self._found.kept.size <= LONGEST
         if exact and short and self._dialect.lasting:
             lasting = edge_headers(replace(edge, cache_age_s=UNSET, latency_s=UNSET))
-            self.told = Told(self._found, self._tally, document, edge, lasting, repeat)
+            self.told = Told(self._found, document, edge, lasting, repeat)
 
     @override
     async def _generate(self, take: Take) -> None:
@@ -284,7 +281,6 @@ class Told(msgspec.Struct, frozen=True):
     """
 
     found: Found
-    tally: Tally
     document: msgspec.Struct
     edge: Edge
     headers: Headers
@@ -302,7 +298,6 @@ class Told(msgspec.Struct, frozen=True):
         latency_s = exchange.latency_s(context.monotonic())
         moment = {"cache_age_s": found.age_s, "latency_s": latency_s}
         edge = replace(self.edge, warnings=list(exchange.warnings) or UNSET, **moment)
-        exchange.generated = Generated(head.id, self.tally, lambda: edge)
         document = replace(self.document, edge=edge, **asdict(head))
         await send_json(send, document, headers=(*self.headers, *field_headers(moment)))
         seconds = context.monotonic() - exchange.arrived

@@ -13,7 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import TextAllowance, grant
-from edge_rt.api.middleware.context import Context, Exchange, Generated, exchange_of
+from edge_rt.api.middleware.context import Context, Exchange, exchange_of
 from edge_rt.api.middleware.decode import read_body, unless_gone, whole_numbers
 from edge_rt.api.openai.fields import Text
 from edge_rt.api.openai.unsupported import BodyReader
@@ -71,8 +71,7 @@ class TaskEndpoint(ABC, Generic[BodyT]):
 
     def card(self, request: Received, model: str | None, kind: Kind) -> ModelCard:
         """Return the model that the request is for; raises RequestError or ModelNotFound."""
-        request.exchange.asked = model or "default"
-        card = self.context.service.able(request.exchange.asked, kind)
+        card = self.context.service.able(model or "default", kind)
         request.exchange.model = card.id
         return card
 
@@ -82,10 +81,7 @@ class TaskEndpoint(ABC, Generic[BodyT]):
         """Count what a model, run by that backend, did for a request, and tell it."""
         tally = tallied(timings, cost)
         self.context.meters.generated(model, tally)
-        edge = tally.edge(Origin(model, backend, None, None, None))
-        ended = self.context.monotonic()
-        request.exchange.generated = Generated(None, tally, lambda: edge, ended=ended)
-        return edge
+        return tally.edge(Origin(model, backend, None, None, None))
 
 
 def vectors(embedded: Embedded) -> list[tuple[float, ...]]:

@@ -7,7 +7,6 @@ import ipaddress
 import os
 import pwd
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
 
 LONGEST_PATH = 107  # bytes, a limit of the kernel
-_OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 _BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with flash attention
 
 
@@ -53,25 +51,6 @@ def check_faults(config: Config) -> Iterator[tuple[Key, str]]:
             yield key, "the path of the program is not absolute"
         elif shutil.which(program) is None:
             yield key, f"there is no program {program!r} that can be run: give its path"
-
-
-def telemetry_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Yield the address of the collector, if what sends traces is not installed."""
-    missing = config.telemetry.otlp is not None and [*filter(_lacks, _OTLP)]
-    if missing:
-        told = " and ".join(missing)
-        python = f"{sys.executable} -m pip install {' '.join(missing)}"
-        yield ("telemetry", "otlp"), f"traces need {told}, the extra `otel` of edge_rt: {python}"
-
-
-def _lacks(distribution: str) -> bool:
-    import importlib.metadata  # takes time to import
-
-    try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return True
-    return False
 
 
 def _judged(key: Key, value: str, judge: Callable[[str], object]) -> Iterator[tuple[Key, str]]:

@@ -31,6 +31,9 @@ REMOVED: Mapping[Key, RemovedOption] = {
         "the board drives its fan; set it as the board's maker says, on a Jetson in "
         "/etc/nvfancontrol.conf"
     ),
+    ("telemetry",): RemovedOption(
+        "GET /metrics has times and joules of all requests, GET /edge/v1/ledger those of each"
+    ),
 }
 """Every removed option by its place. A configuration may name it, which changes nothing."""
 

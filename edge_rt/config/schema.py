@@ -24,7 +24,6 @@ Layers = Annotated[int, Meta(ge=0)]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
 CheckName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}\\Z")]
 Origin = Annotated[str, Meta(pattern="^https?://[^/\\s*]+\\Z")]
-Collector = Annotated[str, Meta(pattern="^https?://[^/\\s?#@]+(/[^\\s?#]*)?\\Z")]
 KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of both
 
 
@@ -314,15 +313,6 @@ class AnswerChecker(Section, frozen=True):
     """Memory of all its processes together, and address space of each."""
 
 
-class Telemetry(Section, frozen=True):
-    """What is told to programs of others; see the guide to monitoring."""
-
-    otlp: Collector | None = None
-    """Address of a collector for OpenTelemetry, as "http://192.168.1.20:4318", that gets a trace of
-    each request, without any text of it. A process of its own sends it, also where `offline` is
-    true. Default: nothing is sent."""
-
-
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
@@ -363,5 +353,4 @@ class Config(Section, frozen=True):
     applications: dict[AppName, AppBudget] = {}
     """Budgets by application; `*` is for all others together."""
     speech: Speech = Speech()
-    telemetry: Telemetry = Telemetry()
     log: Log = Log()

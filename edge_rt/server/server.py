@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import uvicorn
 from typing_extensions import override
@@ -45,9 +45,6 @@ from edge_rt.server.listening import address, check_reach, tcp_socket, unix_sock
 from edge_rt.server.state_directory import StateDirectory
 from edge_rt.server.systemd import Notifier, handed_over
 
-if TYPE_CHECKING:
-    from edge_rt.telemetry import RequestSpan
-
 log = logging.getLogger(__name__)
 
 DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
@@ -73,10 +70,9 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
         directory = stack.enter_context(contextlib.closing(StateDirectory(paths.state)))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
-        trace = _tracing(config, stack)  # before the network is given up, which it needs
         if config.offline:  # from here on: the host of tcp.listen may be a name
             _go_offline(sockets)
-        daemon = Daemon(config, paths, notifier=notifier, read=read, trace=trace)
+        daemon = Daemon(config, paths, notifier=notifier, read=read)
         asyncio.run(_held(directory, daemon.run(sockets)))
 
 
@@ -91,15 +87,6 @@ async def _held(directory: StateDirectory, running: Coroutine[Any, Any, None]) -
         (lost,) = await asyncio.gather(watch, return_exceptions=True)
     if isinstance(lost, Exception):
         raise lost
-
-
-def _tracing(config: Config, stack: contextlib.ExitStack) -> Callable[[RequestSpan], object] | None:
-    """Return what takes traces, until `stack` is closed; None where nobody wants them."""
-    if config.telemetry.otlp is None:
-        return None
-    from edge_rt.telemetry import SpanLink
-
-    return stack.enter_context(contextlib.closing(SpanLink(config.telemetry.otlp))).send
 
 
 def _go_offline(sockets: Sequence[socket.socket]) -> None:
@@ -192,19 +179,17 @@ class Daemon:
         *,
         notifier: Notifier,
         read: Callable[[], Config],
-        trace: Callable[[RequestSpan], object] | None = None,
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too.
 
-        `notifier` is told the daemon's state; `read` returns the present configuration; `trace`
-        takes what requests took.
+        `notifier` is told the daemon's state; `read` returns the present configuration.
         """
         self._config = config
         self._paths = paths
         root = Path(config.models.store) if config.models.store else paths.state / "models"
         self._store = Store(root, load_catalogue(config.models.catalogue))
         self._clock = clock
-        self._notifier, self._read, self._trace = notifier, read, trace
+        self._notifier, self._read = notifier, read
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
@@ -236,7 +221,6 @@ class Daemon:
             judges=self._config.checkers,
             images=ImageDecoder(self._config.images),
             ending=ending,
-            trace=self._trace,
         )
         limiter = self._limiter()
         server = _Server(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from edge_rt.config.caching import Cache, Semantic
-from edge_rt.config.checks import contradictions, telemetry_faults
-from edge_rt.config.loader import check_text
+from edge_rt.config.checks import contradictions
 from edge_rt.config.schema import (
     Config,
     Engine,
@@ -18,7 +14,6 @@ from edge_rt.config.schema import (
     Models,
     Socket,
     Tcp,
-    Telemetry,
 )
 
 SOME_KEY = ["0" * 64]
@@ -124,24 +119,3 @@ def test_the_way_round_a_circle_is_told_and_a_chain_is_fine() -> None:
     assert reason == "b, c and b again stand in for one another: which is the smaller one?"
     chain = {"large": "middle", "middle": "small", "other": "small"}
     assert list(contradictions(Config(models=Models(smaller=chain)))) == []
-
-
-def test_traces_need_a_collector_s_address_and_what_sends_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    config = Config(telemetry=Telemetry(otlp="http://192.168.1.20:4318"))
-    assert list(telemetry_faults(config)) == []
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])  # where nothing is installed
-    [(key, reason)] = telemetry_faults(config)
-    assert key == ("telemetry", "otlp")
-    assert "-m pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http" in reason
-    assert list(telemetry_faults(Config())) == []
-
-
-@pytest.mark.parametrize(
-    "address", ["192.168.1.20:4318", "http://", "http://me@host", "ftp://host"]
-)
-def test_what_is_no_address_of_a_collector(address: str) -> None:
-    [fault] = check_text(f"telemetry: {{otlp: '{address}'}}".encode(), "f")[1]
-    assert fault.key == "telemetry.otlp"
-    assert "telemetry.otlp: " in str(fault)

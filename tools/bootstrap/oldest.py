@@ -6,7 +6,7 @@ import ast
 import re
 
 # What a board runs, and what makes its models.
-_LISTS = ("dependencies", "convert", "otel", "speech")
+_LISTS = ("dependencies", "convert", "speech")
 
 
 def oldest(project: str) -> tuple[str, ...]:

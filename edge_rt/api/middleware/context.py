@@ -35,7 +35,6 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.requests import ModelCard
 from edge_rt.generation.images.decoder import ImageDecoder
 from edge_rt.generation.samples.sandbox import Sandbox
-from edge_rt.generation.usage import Edge, Tally
 
 RETRY_S = 2.0
 _KEY = "edge_rt.exchange"
@@ -100,27 +99,13 @@ class Head(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Generated:
-    """What models did for a request; moments are monotonic seconds."""
-
-    id: str | None  # of the answer
-    tally: Tally
-    edge: Callable[[], Edge]
-    first_token: float | None = None
-    ended: float | None = None  # the last answer
-    reasons: list[str] = field(default_factory=list[str])  # why each answer ended
-
-
-@dataclass
 class Exchange:
-    """One request and its response, for the metrics, the cache, the limits and traces."""
+    """One request and its response, for the metrics, the cache and the limits."""
 
     arrived: float  # monotonic seconds
     intake: BodyQuota
     endpoint: str = "other"
     model: str = ""
-    asked: str = ""  # the model, in the request's words
-    generated: Generated | None = None
     client: str | None = None  # who asks, where the connection tells
     app: str = UNNAMED
     rights: Rights = Rights()  # noqa: RUF009 - frozen
@@ -199,11 +184,9 @@ class RequestMiddleware:
         intake: BodyQuota,
         meters: Meters,
         monotonic: Callable[[], float],
-        ended: Callable[[Scope, Exchange, int], None] | None = None,
     ) -> None:
-        """Wrap the app. `ended` is told each request with its status, once that is counted."""
+        """Wrap the app."""
         self._inner = inner
-        self._ended = ended
         self._guard = guard
         self._intake = intake
         self._meters = meters
@@ -225,9 +208,6 @@ class RequestMiddleware:
             self._meters.in_flight -= 1
             status = exchange.status or CLIENT_LEFT
             self._meters.requests.add(exchange.endpoint, exchange.model, str(status))
-            if self._ended is not None:
-                self._ended(scope, exchange, status)
-            exchange.generated = None  # holds the run, which holds the exchange
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)

@@ -164,7 +164,6 @@ class Transcriptions(SpeechEndpoint[TranscriptionRequest]):
         asked = _checked(fields, request.exchange.warnings)
         if "file" not in files:
             raise missing("file")
-        request.exchange.asked = asked.model
         speech = self.context.service.speech
         model = speech.model("transcriber", asked.model)
 
@@ -229,8 +228,7 @@ class Speeches(SpeechEndpoint[SpeechRequest]):
             raise unsupported("stream_format", "`stream_format`: only audio is sent.")
         if asked.instructions:
             raise unsupported("instructions", "`instructions` is not supported: leave it out.")
-        request.exchange.asked = asked.model or "default"
-        model = speech.model("voice", request.exchange.asked)
+        model = speech.model("voice", asked.model or "default")
 
         def make(threads: int) -> Speak:
             speed = asked.speed or 1.0

@@ -24,7 +24,6 @@ from edge_rt.config.checks import (
     check_faults,
     ledger_faults,
     socket_faults,
-    telemetry_faults,
 )
 from edge_rt.config.loader import check, load, present
 from edge_rt.config.paths import Paths
@@ -88,7 +87,6 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
     yield from socket_faults(config)
     yield from access_faults(config)
     yield from check_faults(config)
-    yield from telemetry_faults(config)
     yield from ledger_faults(config)
     yield from model_faults(config)
     if config.warm:
