@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import msgspec
+from scripted_engine import LOST, EngineScript, FakeEngine, FakeSupervisor, build
 
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import Metered
@@ -48,7 +49,6 @@ from edge_rt.models.templates.task import (
 )
 from edge_rt.models.templates.worker import Templates
 from edge_rt.routing.prompts import Prompting
-from edge_rt.testing.engine import LOST, EngineScript, FakeEngine, FakeSupervisor, build
 
 SUMMARY = Summary(
     architecture="llama",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from scripted_engine import build
 
 from edge_rt.board.detection import usable_cores
 from edge_rt.config.caching import Cache
@@ -28,7 +29,6 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container
 from edge_rt.testing.board import FakeBoard
-from edge_rt.testing.engine import build
 
 
 def rooms(directory: Path, **config: Any) -> Container:
