@@ -17,12 +17,13 @@ from edge_rt.api.openai.answers import (
     AnswerPart,
     ChatTokenLogprob,
     Dialect,
+    MakeReader,
     chat_logprobs,
     text_of,
 )
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Thought
+from edge_rt.models.answers.parts import Content, MadeCall, Thought
 
 _NS = 1_000_000_000  # of a second
 
@@ -122,7 +123,7 @@ class OllamaDialect(Dialect):
         *,
         chat: bool,
         wants_logprobs: bool = False,
-        reader: Callable[[], AnswerReader] | None = None,
+        reader: MakeReader | None = None,
     ) -> None:
         """`name` is the model as the client names it, `clock` gives Unix seconds."""
         super().__init__(head, wants_logprobs=wants_logprobs, reader=reader)
