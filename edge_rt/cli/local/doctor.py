@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -35,7 +33,6 @@ from edge_rt.cli.doctor.check_power import check_budget, check_jtop, check_power
 from edge_rt.cli.doctor.finding import Check, document, examine, healthy, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
-from edge_rt.core.reports.finding import Finding
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),
@@ -72,13 +69,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     help="The configuration; without it the installation's config.yaml, if there is one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option(
-    "--bundle",
-    metavar="[FILE]",
-    is_flag=False,
-    flag_value="",
-    help="Write all that helps others to help you to FILE, an archive; prints its name.",
-)
 @click.pass_context
 def doctor(
     ctx: click.Context,
@@ -86,39 +76,22 @@ def doctor(
     socket: Path | None,
     config_file: Path | None,
     as_json: bool,
-    bundle: str | None,
 ) -> None:
     """Check this board: sensors, models and service, with a remedy for each fault.
 
     Reads the board itself, so it works without a daemon; if one answers, its readings are shown
     as well. Changes nothing. Ends with exit code 1 when something needs mending.
 
-    A bundle holds neither prompts nor answers nor keys, and the log without lines that might.
-
-    Examples:
+    Example:
         edge-rt doctor
-        edge-rt doctor --bundle bundle.tar.gz
     """
     place = daemon_socket(socket)
     root = None if sensors_root is None else sensors_root.absolute()
     machine = ExaminedMachine(installation(place), place, root=root, config_file=config_file)
     findings = list(examine(machine, CHECKS))
-    if bundle is not None:
-        click.echo(_bundled(machine, findings, bundle))
-        return
     if as_json:
         click.echo(json.dumps(document(findings)))
     else:
         for line in lines(findings):
             click.echo(line)
     ctx.exit(0 if healthy(findings) else 1)
-
-
-def _bundled(machine: ExaminedMachine, findings: Sequence[Finding], named: str) -> Path:
-    """Return the file with all that is known, made now."""
-    from edge_rt.cli.doctor.bundle import papers, run, write_archive
-
-    now_s = time.time()
-    path = Path(named or time.strftime("edge-rt-support-%Y%m%d-%H%M%S.tar.gz"))
-    write_archive(path, papers(machine, findings, run), now_s)
-    return path
