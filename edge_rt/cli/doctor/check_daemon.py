@@ -1,32 +1,25 @@
-"""Whether a daemon answers, is healthy, reads the board, and writes its files."""
+"""Whether a daemon answers, is healthy and reads the board, and what it finds itself."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from edge_rt.board.readers.clocks import GPU_ENDS
-from edge_rt.board.supply import SupplyRails
 from edge_rt.cli.doctor.check_power_chips import grant
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of, several
-from edge_rt.cli.doctor.remedies import word, written
+from edge_rt.cli.doctor.remedies import word
+from edge_rt.cli.document import caps
 from edge_rt.cli.exits import CommandFailure, NoDaemon
-from edge_rt.cli.options import nearest, text, there
+from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, line, lines, member, members
-from edge_rt.config.checks import ledger_faults
-from edge_rt.config.schema import Config, Ledger
 from edge_rt.core.reports.finding import Finding, note, ok, problem
 
 _PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _SERVICE = "edge-rt.service"
-_GPU_ENDS = [f"*{end}" for end in GPU_ENDS]
-_GPU_DRIVERS = ("nvhost*", "nvidia*", *_GPU_ENDS, "gpu-gpc*", "gpu.*", "gpu")  # in /proc/devices
-_LEAST_BYTES = 1 << 20  # with less the disk counts as full
-_LEDGER = "ledger.db"  # `check_ledger` tells of that
+_NOTES = ("supply", "waiting")  # codes of what the daemon finds, and nobody has to mend
+_MODELS = ("no_model", "model_not_found")  # of which `check_models` tells
 
 
 def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -54,7 +47,7 @@ def check_daemon(machine: ExaminedMachine) -> Iterator[Finding]:
         yield absent
         return
     if not machine.access(socket, os.R_OK | os.W_OK):
-        return  # membership.py has told
+        return  # `check_user` has told
     if machine.silent:
         yield problem("daemon", f"the daemon at {socket} does not answer", log_of(machine))
         return
@@ -80,60 +73,6 @@ def log_of(machine: ExaminedMachine) -> str:
 def is_service(machine: ExaminedMachine) -> bool:
     """Return whether edge_rt is installed as a service."""
     return any(there(machine.file(place) / _SERVICE) for place in _UNITS)
-
-
-def check_gpu_devices(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Check that the service's unit allows the devices of a Jetson's or an NVIDIA card's GPU."""
-    allowed = _allowed(machine)
-    drivers = [name for name in _drivers(machine) if _fits(name, _GPU_DRIVERS)]
-    if not drivers or allowed is None:
-        return
-    shut = [name for name in drivers if not _fits(name, allowed)]
-    if not shut:
-        yield ok("gpu devices", f"the service may open those of {', '.join(drivers)}")
-        return
-    what = f"the service finds no GPU: DeviceAllow= of its unit lacks {', '.join(shut)}"
-    lines = [f"DeviceAllow=char-{name} rw" for name in shut]
-    sudo, folder = machine.user.sudo, f"/etc/systemd/system/{_SERVICE}.d"
-    remedy = (
-        f"{sudo}mkdir -p {folder}",
-        *written("\n".join(["[Service]", *lines]), f"{folder}/gpu.conf", sudo),
-        f"{sudo}systemctl daemon-reload",
-        f"{sudo}systemctl restart edge-rt",
-    )
-    judged = problem if any(machine.config.engine.offloads) else note
-    yield judged("gpu devices", what, *remedy)
-
-
-def _fits(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _drivers(machine: ExaminedMachine) -> list[str]:
-    """Return the names of character devices in /proc/devices, each once."""
-    listed, _, _ = text(machine.file("proc/devices")).partition("\n\n")
-    rows = (line.split(maxsplit=1) for line in listed.splitlines())
-    return list(dict.fromkeys(row[1] for row in rows if len(row) == 2 and row[0].isdigit()))
-
-
-def _allowed(machine: ExaminedMachine) -> tuple[str, ...] | None:
-    """Return the names in /proc/devices that the unit allows; None: all, or there is no unit."""
-    folders = [machine.file(place) for place in _UNITS]
-    unit = next((folder / _SERVICE for folder in folders if there(folder / _SERVICE)), None)
-    if unit is None:
-        return None
-    drop_ins = [path for folder in folders for path in (folder / f"{_SERVICE}.d").glob("*.conf")]
-    allowed, closed = list[str](), False
-    for path in (unit, *sorted(drop_ins, key=lambda path: path.name)):
-        for row in text(path).splitlines():
-            key, _, value = row.partition("=")
-            if key == "DeviceAllow" and not value:
-                allowed.clear()
-            elif key == "DeviceAllow" and value.startswith("char-"):
-                allowed.append(value.split()[0].removeprefix("char-"))
-            elif key == "DevicePolicy":
-                closed = value != "auto"
-    return tuple(allowed) if closed or allowed else None
 
 
 def _start(machine: ExaminedMachine) -> str:
@@ -165,10 +104,16 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[Finding]:
         yield note("daemon board", what, _restart(machine))
     if report.get("simulated"):
         yield note("daemon board", f"the daemon reads a simulated board at {machine.root}")
-    for name, reason in member(report, "left_out").items():
-        yield problem("daemon board", f"the daemon leaves out {name}: {line(reason)}")
-    yield from _supply(machine, report)
-    yield from _silent(report)
+    supply, rails = machine.supply, lines(member(report, "supply"), "rails") or []
+    if machine.daemon_measures:
+        yield ok("daemon board", f"the daemon reads {several(rails)}")
+    elif supply is not None:
+        how = "models the power" if rails else "has no power figure"
+        what = f"the daemon {how}, though {several(supply.rails)} can be read by you"
+        readers = dict.fromkeys(reader.name for reader in supply.readers)
+        rights = (line for name in readers for line in grant(machine, name, "edge-rt"))
+        yield problem("daemon board", what, *rights, _restart(machine))
+    yield from _silent(report, rails)
 
 
 def _elsewhere(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -183,94 +128,33 @@ def _elsewhere(machine: ExaminedMachine) -> Iterator[Finding]:
         yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
 
 
-def _supply(machine: ExaminedMachine, report: Json) -> Iterator[Finding]:
-    theirs, ours = member(report, "supply"), machine.supply
-    if machine.daemon_measures:
-        yield _read(machine, lines(theirs, "rails") or [], report)
-    elif ours is not None:
-        how = "models the power" if theirs else "has no power figure"
-        what = f"the daemon {how}, though {several(ours.rails)} can be read by you"
-        yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
-
-
-def _read(machine: ExaminedMachine, rails: list[str], report: Json) -> Finding:
-    """Return whether each rail of the total has a value, and if not, why."""
-    powers = [row for row in members(report, "channels") if row.get("kind") == "power_w"]
-    silent = {
-        str(row["name"]): row["error"]
-        for row in powers
-        if row.get("name") in rails and row.get("value") is None and row.get("error")
-    }
-    if not silent:
-        return ok("daemon board", f"the daemon reads {several(rails)}")
-    what = f"the daemon cannot read {several(list(silent))}: {next(iter(silent.values()))}"
-    if report.get("simulated"):
-        again = "# start the simulated board (edge-rt twin) again, then the daemon"
-        return problem("daemon board", what, again)
-    return problem("daemon board", what, *_known(machine))
-
-
-def _known(machine: ExaminedMachine) -> tuple[str, ...]:
-    """Commands that give the daemon this user's rights; none where the user lacks them, too."""
-    ours = machine.supply
-    if ours is None or ours.power_w() is None:
-        return ()
-    return (*_rights(machine, ours), _restart(machine))
-
-
-def _rights(machine: ExaminedMachine, supply: SupplyRails) -> tuple[str, ...]:
-    """Return what gives the service's group the rights that it lacks, by the total's chips."""
-    readers = dict.fromkeys(reader.name for reader in supply.readers)
-    return tuple(line for name in readers for line in grant(machine, name, "edge-rt"))
-
-
-def _silent(report: Json) -> Iterator[Finding]:
+def _silent(report: Json, rails: list[str]) -> Iterator[Finding]:
+    """Yield how many figures the daemon lacks, with the reason of one, best of one of `rails`."""
     rows = members(report, "channels")
     lacking = [row for row in rows if row.get("value") is None and row.get("error")]
     failed = [row for row in lacking if row.get("reader") != _PROCESSES]
-    if failed:
-        first = failed[0]
-        what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now"
-        yield note("daemon board", f"{what}, such as {first.get('name')}: {first.get('error')}")
+    supply = [row for row in failed if row.get("kind") == "power_w" and row.get("name") in rails]
+    for row in (supply or failed)[:1]:
+        what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now, such as"
+        judged = problem if supply else note
+        yield judged("daemon board", f"{what} {line(row.get('name'))}: {line(row['error'])}")
 
 
-def check_ledger(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Check that the daemon writes its ledger; yields nothing without a daemon."""
-    stored = (machine.ask("/edge/v1/ledger?days=1&last=0") or {}).get("stored")
-    if stored is True:
-        yield ok("ledger", "the daemon writes down what answers cost")
-    elif stored is False:
-        what = "the daemon cannot write its ledger"
-        reason = _reason(machine)
-        if reason is not None:
-            what += f" ({reason})"
-        lost = "it is kept in memory only: it will be lost when the daemon ends"
-        yield problem("ledger", f"{what}, so {lost}", log_of(machine))
-
-
-def _reason(machine: ExaminedMachine) -> str | None:
-    """Return what can be seen from here, where the daemon's configuration is the installation's."""
-    path = Path(machine.config.ledger.path or machine.paths.state / "ledger.db")
-    for _, reason in ledger_faults(Config(ledger=Ledger(path=str(path)))):
-        return reason
-    if shutil.disk_usage(nearest(path.parent)).free < _LEAST_BYTES:
-        return "the disk is full"
-    fault = member(_storage(machine), "failing").get(_LEDGER)
-    return None if fault is None else line(fault)
-
-
-def _storage(machine: ExaminedMachine) -> Json:
-    """Return what the daemon says of its files."""
-    return member(machine.ask("/edge/v1/status") or {}, "storage")
-
-
-def check_storage(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Report the files that the daemon says it cannot use; yields nothing if there are none."""
-    report = _storage(machine)
-    for name, fault in member(report, "failing").items():
-        if name != _LEDGER:
-            yield problem("storage", f"{name}: {line(fault)}", log_of(machine))
-    for name in lines(report, "aside") or []:
+def check_findings(machine: ExaminedMachine) -> Iterator[Finding]:
+    """Yield what the daemon itself finds of budget, supply, knobs, files and sensors."""
+    status = machine.ask("/edge/v1/status") or {}
+    governor = member(status, "governor")
+    for one in members(status, "problems"):
+        code, message = line(one.get("code")), line(one.get("message"))
+        if code in _NOTES:
+            yield note(code, message)
+        elif code not in _MODELS:
+            yield problem(code, message, log_of(machine))
+    for text in lines(governor, "missing") or []:
+        yield note("budget", text)
+    if named := caps(governor):
+        yield ok("budget", ", ".join(named))
+    for name in lines(member(status, "storage"), "aside") or []:
         file = word(machine.paths.state / name)
         what = f"{name} was damaged, and the daemon began a new file in its place"
         yield note("storage", what, f"# once nobody needs it: {machine.user.sudo}rm {file}")

@@ -50,19 +50,9 @@ def check_pressure(machine: ExaminedMachine) -> Iterator[Finding]:
 
 def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[Finding]:
     """Yield whether a service's memory can be limited; nothing where the files do not tell."""
-    enabled = _memory_cgroup(machine)
-    if enabled:
-        yield ok("memory cgroup", "the memory of services can be limited")
-    elif enabled is False:
-        what = "the kernel does not limit the memory of services: MemoryMax= has no effect"
-        yield note("memory cgroup", what, *boot_parameter(machine, "cgroup_enable=memory"))
-
-
-def _memory_cgroup(machine: ExaminedMachine) -> bool | None:
     controllers = text(machine.roots.sysfs / "fs" / "cgroup" / "cgroup.controllers").split()
     if "memory" in controllers:
-        return True
-    for line in text(machine.roots.proc / "cgroups").splitlines():
-        if (columns := line.split())[:1] == ["memory"]:
-            return columns[-1] == "1"
-    return False if controllers else None
+        yield ok("memory cgroup", "the memory of services can be limited")
+    elif controllers:
+        what = "the kernel does not limit the memory of services: MemoryMax= has no effect"
+        yield note("memory cgroup", what, *boot_parameter(machine, "cgroup_enable=memory"))

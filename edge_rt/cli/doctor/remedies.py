@@ -15,6 +15,12 @@ _PLACES = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/
 _CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
 _MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Amazon EC2")
 _MODELS = ("Virtual Machine", "Google Compute Engine", "linux,dummy-virt")
+_LOADERS = {  # files of boot loaders, and how the kernel's command line in them gets a word more
+    "/boot/firmware/cmdline.txt": "1 s/$/ {}/",
+    "/boot/cmdline.txt": "1 s/$/ {}/",
+    "/boot/extlinux/extlinux.conf": "s/^ *APPEND .*/& {}/",
+    "/etc/default/grub": 's/^GRUB_CMDLINE_LINUX="/&{} /',
+}
 
 
 def rules_installed(machine: ExaminedMachine) -> bool:
@@ -36,12 +42,6 @@ def let_group_use(
         f"{sudo}udevadm control --reload",
         trigger,
     )
-
-
-def written(text: str, path: object, sudo: str) -> tuple[str, ...]:
-    """Write lines, which may be indented, into a file."""
-    quoted = "printf '%s\\n' '" + text.replace("'", "'\\''") + "' |"
-    return (*quoted.splitlines(), f"  {sudo}tee {word(path)}")
 
 
 def word(path: object) -> str:
@@ -66,19 +66,11 @@ def load_module(machine: ExaminedMachine, module: str) -> tuple[str, ...]:
 def boot_parameter(machine: ExaminedMachine, parameter: str) -> tuple[str, ...]:
     """Have the kernel start with a parameter, by whichever boot loader the files show."""
     sudo = machine.user.sudo
-    for place in ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt"):
+    for place, edit in _LOADERS.items():
         if there(machine.file(place)):
-            return (f"{sudo}sed -i '1 s/$/ {parameter}/' {place}", f"{sudo}reboot")
-    if there(machine.file("/boot/extlinux/extlinux.conf")):
-        edit = f"s/^ *APPEND .*/& {parameter}/"
-        return (f"{sudo}sed -i '{edit}' /boot/extlinux/extlinux.conf", f"{sudo}reboot")
-    if there(machine.file("/etc/default/grub")):
-        edit = f's/^GRUB_CMDLINE_LINUX="/&{parameter} /'
-        return (
-            f"{sudo}sed -i '{edit}' /etc/default/grub",
-            f"{sudo}update-grub",
-            f"{sudo}reboot",
-        )
+            made = (f"{sudo}update-grub",) if "grub" in place else ()
+            change = f"{sudo}sed -i '{edit.format(parameter)}' {place}"
+            return (change, *made, f"{sudo}reboot")
     return (f"# add {parameter} to the kernel's command line in your boot loader, then reboot",)
 
 

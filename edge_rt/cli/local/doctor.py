@@ -10,9 +10,7 @@ import click
 from edge_rt.cli.doctor.check_daemon import (
     check_daemon,
     check_daemons_board,
-    check_gpu_devices,
-    check_ledger,
-    check_storage,
+    check_findings,
     check_user,
 )
 from edge_rt.cli.doctor.check_heat import check_answers, check_temperatures, check_throttling
@@ -29,7 +27,7 @@ from edge_rt.cli.doctor.check_kernel import (
     check_power_mode,
     check_pressure,
 )
-from edge_rt.cli.doctor.check_power import check_budget, check_jtop, check_power
+from edge_rt.cli.doctor.check_power import check_jtop, check_power
 from edge_rt.cli.doctor.finding import Check, document, examine, healthy, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
@@ -52,10 +50,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("user", check_user),
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),
-    ("gpu devices", of_board(check_gpu_devices)),
-    ("ledger", check_ledger),
-    ("storage", check_storage),
-    ("budget", check_budget),
+    ("findings", check_findings),
 )
 
 

@@ -57,11 +57,6 @@ def test_memory_of_services(patient: Make) -> None:
     assert (found.level, "cgroup_enable=memory" in commands([found])) == ("note", True)
     file.write_text("cpuset cpu io memory pids\n")
     assert [f.level for f in board.says(check_memory_cgroup)] == ["ok"]
-    file.unlink()
-    for enabled, level in (("0", "note"), ("1", "ok")):
-        rows = f"#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t0\t1\t{enabled}\n"
-        put(board.root, "proc/cgroups", rows)
-        assert [f.level for f in board.says(check_memory_cgroup)] == [level]
 
 
 def test_clocks_governors_and_caps(patient: Make) -> None:
