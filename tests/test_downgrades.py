@@ -26,7 +26,6 @@ from edge_rt.board_model.calibration import (
 )
 from edge_rt.board_model.runtime import Runtime
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.local.setup_changes import ChangeJournal, NewGroup
 from edge_rt.core.cached import Kept
 from edge_rt.core.errors import ConfigError
 from edge_rt.core.system.database import File, Schema
@@ -244,14 +243,6 @@ CASES = [
         3,
         lambda kept: kept["promise"].update(new=1) or kept.update(new=2),
         lambda kept: kept.pop("draws"),
-    ),
-    document(
-        "setup.json",
-        lambda path: ChangeJournal(path).add(NewGroup(group="video")),
-        lambda path: ChangeJournal(path).read(),
-        1,
-        lambda kept: kept["changes"][0].update(new=1) or kept.update(new=2),
-        lambda kept: kept.pop("version", None),
     ),
     document(
         "manifest.json",

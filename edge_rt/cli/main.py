@@ -37,7 +37,7 @@ GROUPS = {
     },
     "Board": {
         "sensors": "Show rails, temperatures, clocks and flags of the board.",
-        "setup": "Set this board up, or take that back.",
+        "setup": "Set this board up: rights, a cap, a model, a calibration.",
         "calibrate": "Measure the board, so that predictions hold.",
         "doctor": "Say what this board lacks, and what mends it.",
         "rpc": "Lend this board's memory to a model of another board.",

@@ -1,4 +1,4 @@
-"""edge-rt setup: find out what the board needs, say what is changed, and take it back."""
+"""edge-rt setup: find out what the board needs, say what is changed, and change it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ from edge_rt.cli.doctor.check_heat import check_temperatures, check_throttling
 from edge_rt.cli.doctor.check_installation import check_board
 from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import examine, lines, of_board
-from edge_rt.cli.doctor.machine import ExaminedMachine
-from edge_rt.cli.exits import BadConfig
+from edge_rt.cli.exits import BadConfig, CommandFailure
 from edge_rt.cli.local.models_suggest import served_machine
-from edge_rt.cli.local.setup_changes import Change, ModelPull, QuickCalibration, journal_of
-from edge_rt.cli.local.setup_perform import Host, Performer
-from edge_rt.cli.local.setup_plan import SetupPlanner, Wishes
+from edge_rt.cli.local.setup_changes import Change, Host
+from edge_rt.cli.local.setup_plan import SetupPlanner
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
 from edge_rt.cli.text import note, say
+from edge_rt.core.errors import EdgeError
 from edge_rt.core.reports.finding import Finding
-from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store.store import Store
 
 CHECKS = (
     ("board", check_board),
@@ -41,7 +38,6 @@ CHECKS = (
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would be changed, and change nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before something is changed.")
-@click.option("--undo", is_flag=True, help="Take back what earlier set-ups changed.")
 @click.option("--model", metavar="NAME|none", help="Pull this model, or none.")
 @click.option("--no-calibrate", is_flag=True, help="Do not measure the board.")
 @socket_option
@@ -53,7 +49,6 @@ def setup(
     *,
     dry_run: bool,
     yes: bool,
-    undo: bool,
     model: str | None,
     no_calibrate: bool,
     socket: Path | None,
@@ -66,51 +61,27 @@ def setup(
     What is configured or installed already stays. Works with a running daemon and without one;
     where rights are missing it says which. Ends with exit code 1 when something is left to do.
 
-    What was changed is recorded beside the configuration or, without root's rights, in the state
-    directory, so that --undo takes back all of it, also of a set-up that was interrupted. What you
-    have changed since stays.
-
     Examples:
         edge-rt setup --dry-run
         sudo edge-rt setup --yes
-        sudo edge-rt setup --undo
     """
     if as_json and not dry_run:
         raise click.UsageError("--json needs --dry-run.")
-    if undo and (dry_run or model is not None or no_calibrate):
-        raise click.UsageError("--undo takes all back: leave the other options out.")
     place = daemon_socket(socket)
     machine = served_machine(installation(place), place, sensors_root)
-    wishes = Wishes(model, not no_calibrate)
-    login = os.environ.get("SUDO_USER")
-    ctx.exit(
-        run(machine, Host(), wishes, login, dry_run=dry_run, yes=yes, undo=undo, as_json=as_json)
-    )
+    login = os.environ.get("SUDO_USER") or machine.user.name
+    planner = SetupPlanner(machine, Host(), login, model, not no_calibrate)
+    ctx.exit(run(planner, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 def run(
-    machine: ExaminedMachine,
-    host: Host,
-    wishes: Wishes,
-    login: str | None = None,
-    *,
-    dry_run: bool = False,
-    yes: bool = False,
-    undo: bool = False,
-    as_json: bool = False,
+    planner: SetupPlanner, *, dry_run: bool = False, yes: bool = False, as_json: bool = False
 ) -> int:
-    """Set `machine` up, or take that back; returns the exit code."""
-
-    def store(root: Path) -> Store:
-        return Store(root, load_catalogue(machine.config.models.catalogue))
-
-    performer = Performer(journal_of(machine.paths, machine.user.uid), host, store)
-    if undo:
-        return _take_back(performer)
+    """Set the planner's machine up; returns the exit code."""
+    machine = planner.machine
     faults = machine.configuration[1]
     if faults:
         raise BadConfig(f"{faults[0]}; nothing was changed")
-    planner = SetupPlanner(machine, host, login or machine.user.name, wishes, performer.store)
     changes = planner.changes()
     if as_json:
         told = [msgspec.to_builtins(change) | {"what": change.what} for change in changes]
@@ -119,11 +90,11 @@ def run(
     _tell(examine(machine, CHECKS), planner, changes)
     if dry_run or not changes:
         return 0
-    able = [change for change in changes if planner.lacks(change) is None]
+    able = [change for change in changes if change.lacks(machine) is None]
     if able and not _may(yes):
         note("Nothing was changed.")
         return 1
-    return _make(performer, able, len(able) < len(changes))
+    return _make(planner, able, len(able) < len(changes))
 
 
 def _tell(findings: Iterable[Finding], planner: SetupPlanner, changes: list[Change]) -> None:
@@ -134,7 +105,7 @@ def _tell(findings: Iterable[Finding], planner: SetupPlanner, changes: list[Chan
         say(f"note  {text}")
     click.echo("\nWill change:" if changes else "\nNothing to change.")
     for change in changes:
-        lack = planner.lacks(change)
+        lack = change.lacks(planner.machine)
         say(f"  {change.what}" + ("" if lack is None else f" - NOT NOW: {lack}"))
 
 
@@ -146,24 +117,17 @@ def _may(yes: bool) -> bool:
     return click.confirm("Change this?", default=True, err=True)
 
 
-def _make(performer: Performer, changes: list[Change], left: bool) -> int:
-    for change, failure in performer.make(changes):
-        if failure is None:
+def _make(planner: SetupPlanner, changes: list[Change], left: bool) -> int:
+    for change in changes:
+        try:
+            change.make(planner.machine, planner.host)
+        except (EdgeError, CommandFailure, OSError) as error:
+            left = True
+            words = error.message if isinstance(error, CommandFailure) else str(error)
+            again = f"\nLater: {change.later}" if change.later else ""
+            note(f"NOT done: {change.what}: {words}{again}")
+        else:
             say(f"done: {change.what}")
-            continue
-        left = True
-        again = change.command if isinstance(change, ModelPull) else None
-        again = "edge-rt calibrate --quick" if isinstance(change, QuickCalibration) else again
-        note(f"NOT done: {change.what}: {failure}" + (f"\nLater: {again}" if again else ""))
     if left:
         note("Some of it is left to do: run this again as root, or do as said above.")
-    note("edge-rt setup --undo takes it back.")
     return 1 if left else 0
-
-
-def _take_back(performer: Performer) -> int:
-    if not performer.journal.read():
-        note("There is nothing to take back.")
-    for change, told in performer.undo():
-        say(f"taken back: {change.what}" if told is None else f"left: {told}")
-    return 1 if performer.journal.read() else 0

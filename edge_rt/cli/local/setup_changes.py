@@ -1,29 +1,74 @@
-"""The changes that a set-up makes, and the file that records them before they are made."""
+"""The changes that a set-up makes: what each is, which right it takes, and how it is made."""
 
 from __future__ import annotations
 
+import grp
 import os
-import stat
-from collections.abc import Sequence
+import pwd
+import subprocess
 from pathlib import Path
 
 import msgspec
+from typing_extensions import override
 
+from edge_rt.cli.client import Client
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.exits import CommandFailure
+from edge_rt.cli.local.model_store import fetch
+from edge_rt.cli.options import nearest
+from edge_rt.cli.progress import calibrated
 from edge_rt.cli.text import significant
-from edge_rt.config.paths import Paths
-from edge_rt.core.files import NewerFile, decode_kept, replace_file
-from edge_rt.core.system.ownership import as_owner
+from edge_rt.core.files import READABLE, replace_file
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
 
-_NAME = "setup.json"
-_MOST_BYTES = 1 << 20
+
+class Host:
+    """The machine that is set up."""
+
+    def run(self, *argv: str) -> None:
+        """Run a command of the system; raises CommandFailure with its words."""
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        except FileNotFoundError:
+            raise CommandFailure(f"{argv[0]} is missing") from None
+        except subprocess.TimeoutExpired:
+            raise CommandFailure(f"{' '.join(argv)} did not end within a minute") from None
+        if done.returncode != 0:
+            raise CommandFailure(f"{' '.join(argv)} failed: {done.stderr.strip()}")
+
+    def has_group(self, group: str) -> bool:
+        """Return whether there is a group of that name."""
+        try:
+            grp.getgrnam(group)
+        except KeyError:
+            return False
+        return True
+
+    def is_member(self, user: str, group: str) -> bool:
+        """Return whether the user is in the group, or will be from the next login on."""
+        try:
+            entry = grp.getgrnam(group)
+            return user in entry.gr_mem or pwd.getpwnam(user).pw_gid == entry.gr_gid
+        except KeyError:
+            return False
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all changes, which are kept as JSON until they are taken back.
+    """Base of all changes: as it stands one for which only root has the right.
 
-    Each has `what`, one line that says what is changed.
+    Each has `what`, one line that says what is changed, and `make`, which raises EdgeError,
+    CommandFailure or OSError where it cannot be changed.
     """
+
+    @property
+    def later(self) -> str | None:
+        """The command that does the same; None: that is setup itself."""
+        return None
+
+    def lacks(self, machine: ExaminedMachine) -> str | None:
+        """Return the right that this process lacks for it; None: it may make the change."""
+        return None if machine.user.uid == 0 else "only root may change groups"
 
 
 class FileChange(_Change, frozen=True, tag_field="kind", tag="file"):
@@ -40,6 +85,23 @@ class FileChange(_Change, frozen=True, tag_field="kind", tag="file"):
     def what(self) -> str:
         return f"{'write' if self.before is None else 'add to'} {self.path}: {self.why}"
 
+    @override
+    def lacks(self, machine: ExaminedMachine) -> str | None:
+        return _closed(machine, self.path)
+
+    def make(self, machine: ExaminedMachine, host: Host) -> None:
+        path = Path(self.path)
+        replace_file(path, self.after.encode(), READABLE)
+        try:
+            for argv in self.then:
+                host.run(*argv)
+        except CommandFailure:  # without effect it would only look as if it were done
+            if self.before is None:
+                path.unlink()
+            else:
+                replace_file(path, self.before.encode(), READABLE)
+            raise
+
 
 class NewGroup(_Change, frozen=True, tag_field="kind", tag="group"):
     """A group that sensors are given to."""
@@ -49,6 +111,9 @@ class NewGroup(_Change, frozen=True, tag_field="kind", tag="group"):
     @property
     def what(self) -> str:
         return f"make the system group {self.group}"
+
+    def make(self, machine: ExaminedMachine, host: Host) -> None:
+        host.run("groupadd", "--system", self.group)
 
 
 class Membership(_Change, frozen=True, tag_field="kind", tag="membership"):
@@ -62,127 +127,80 @@ class Membership(_Change, frozen=True, tag_field="kind", tag="membership"):
     def what(self) -> str:
         return f"make {self.user} a member of {self.group}, {self.why}; from the next login on"
 
+    def make(self, machine: ExaminedMachine, host: Host) -> None:
+        host.run("usermod", "-aG", self.group, self.user)
+
 
 class ModelPull(_Change, frozen=True, tag_field="kind", tag="model"):
-    """A model is pulled; `id` is the one that it has in the store afterwards."""
+    """A model is pulled."""
 
     name: str
     store: str
     why: str
-    id: str | None = None
-
-    @property
-    def command(self) -> str:
-        """The command that does the same."""
-        return f"edge-rt models pull {self.name} --store {self.store}"
 
     @property
     def what(self) -> str:
         return f"pull {self.name} into {self.store}: {self.why}"
 
+    @property
+    @override
+    def later(self) -> str:
+        return f"edge-rt models pull {self.name} --store {self.store}"
+
+    @override
+    def lacks(self, machine: ExaminedMachine) -> str | None:
+        return _closed(machine, self.store)
+
+    def make(self, machine: ExaminedMachine, host: Host) -> None:
+        fetch(Store(Path(self.store), load_catalogue(machine.config.models.catalogue)), self.name)
+
 
 class QuickCalibration(_Change, frozen=True, tag_field="kind", tag="calibration"):
-    """The daemon measures the board; `made` are the files that came of it."""
-
-    socket: str
-    folder: str
-    made: tuple[str, ...] = ()
+    """The daemon measures the board."""
 
     @property
     def what(self) -> str:
         return "calibrate the board, within a minute, if it is cool and has nothing else to do"
 
+    @property
+    @override
+    def later(self) -> str:
+        return "edge-rt calibrate --quick"
+
+    @override
+    def lacks(self, machine: ExaminedMachine) -> str | None:
+        return _no_daemon(machine)
+
+    def make(self, machine: ExaminedMachine, host: Host) -> None:
+        with Client(machine.socket) as client:
+            calibrated(client, {"quick": True})
+
 
 class LiveBudget(_Change, frozen=True, tag_field="kind", tag="budget"):
     """The running daemon gets a cap of power."""
 
-    socket: str
     power_w: float
 
     @property
     def what(self) -> str:
         return f"tell the daemon of the power cap of {significant(self.power_w)} W"
 
+    @override
+    def lacks(self, machine: ExaminedMachine) -> str | None:
+        return _no_daemon(machine)
+
+    def make(self, machine: ExaminedMachine, host: Host) -> None:
+        with Client(machine.socket) as client:
+            client.put("/edge/v1/budget", {"power_w": self.power_w})
+
 
 Change = FileChange | NewGroup | Membership | ModelPull | QuickCalibration | LiveBudget
 
 
-def journal_of(paths: Paths, uid: int) -> ChangeJournal:
-    """Return the record of the set-ups of user `uid`.
-
-    It is in the state directory, but root's beside the configuration.
-
-    `--undo` writes files and runs commands by it, so only who runs that may write it. One that
-    root kept in the state directory, as earlier versions did, is taken over. Raises CommandFailure
-    for one there that is the daemon's.
-    """
-    old = paths.state / _NAME
-    if uid != 0:
-        return ChangeJournal(old)
-    journal = ChangeJournal(paths.config_file.parent / _NAME)
-    try:
-        kept = os.open(old, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return journal
-    with os.fdopen(kept, "rb") as file:
-        found = os.fstat(kept)
-        if found.st_uid != 0 or not stat.S_ISREG(found.st_mode):
-            raise CommandFailure(
-                f"{old} is of user {found.st_uid}, who could have root run anything by it: delete "
-                f"it or, if every line is right, move it to {journal.path}"
-            )
-        if not journal.path.exists():
-            replace_file(journal.path, file.read(_MOST_BYTES))
-    with as_owner(paths.state):
-        old.unlink()
-    return journal
+def _closed(machine: ExaminedMachine, path: str) -> str | None:
+    place = nearest(Path(path))
+    return None if machine.access(place, os.W_OK) else f"no right to write to {place}"
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    changes: list[Change] = []
-
-
-class ChangeJournal:
-    """The changes that can be taken back, the oldest first."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read(self) -> list[Change]:
-        """Return all of them; raises CommandFailure where the file cannot be understood."""
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise CommandFailure(f"{self.path} cannot be read: {error.strerror}") from error
-        try:
-            return decode_kept(content[:_MOST_BYTES], _Kept).changes
-        except NewerFile as error:
-            raise CommandFailure(f"{self.path}: {error}; upgrade to take it back") from error
-        except ValueError as error:
-            why = f"{self.path} is no record of a set-up ({error}): move it away"
-            raise CommandFailure(why) from error
-
-    def add(self, change: Change) -> None:
-        """Take a change that is about to be made."""
-        self._write([*self.read(), change])
-
-    def replace(self, old: Change, new: Change) -> None:
-        """Have the last `old` be `new`, which tells more."""
-        changes = self.read()
-        place = len(changes) - 1 - changes[::-1].index(old)
-        self._write([*changes[:place], new, *changes[place + 1 :]])
-
-    def drop(self, change: Change) -> None:
-        """Forget the last such change, which was taken back."""
-        changes = self.read()
-        del changes[len(changes) - 1 - changes[::-1].index(change)]
-        self._write(changes)
-
-    def _write(self, changes: Sequence[Change]) -> None:
-        if changes:
-            content = msgspec.json.encode(_Kept(list(changes)))
-            replace_file(self.path, msgspec.json.format(content, indent=1))
-        else:
-            self.path.unlink(missing_ok=True)
+def _no_daemon(machine: ExaminedMachine) -> str | None:
+    return None if machine.access(machine.socket, os.W_OK) else "no right to use the daemon"

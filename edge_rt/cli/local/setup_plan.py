@@ -6,7 +6,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,26 +16,27 @@ from edge_rt.cli.doctor.check_installation import generic_profile, store_of
 from edge_rt.cli.doctor.check_power_chips import GROUP, counter_files, group_reads, iio_files
 from edge_rt.cli.doctor.machine import ExaminedMachine, group_of
 from edge_rt.cli.doctor.remedies import RULES, rules_installed
-from edge_rt.cli.local.models_suggest import calibration_folder, this_machine
+from edge_rt.cli.local.models_suggest import this_machine
 from edge_rt.cli.local.setup_changes import (
     Change,
     FileChange,
+    Host,
     LiveBudget,
     Membership,
     ModelPull,
     NewGroup,
     QuickCalibration,
 )
-from edge_rt.cli.local.setup_perform import Host
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import joules, member, members, number, significant, size
 from edge_rt.config.loader import check_text, present
 from edge_rt.governor.knobs.programs import present_mode
+from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.models.suggested import Suggestion, choose
 
 NO_MODEL = "none"
-_HEAD = "# Written by `edge-rt setup`, which takes it back with --undo:"
+_HEAD = "# Written by `edge-rt setup`:"
 
 SHARE = 0.75
 """Of a supply's watts; the rest is for what no sensor of the board sees. An Orin NX that drew 29 W
@@ -47,22 +48,17 @@ _MODE = re.compile(r"(?:MODE_)?(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What was asked for; `model` None: one that fits, "none": no model."""
-
-    model: str | None = None
-    calibrate: bool = True
-
-
-@dataclass(frozen=True)
 class SetupPlanner:
-    """Finds the changes of a machine, which `login` is to use, and notes of what stays."""
+    """Finds the changes of a machine, which `login` is to use, and notes of what stays.
+
+    `model` None: one that fits; "none": no model.
+    """
 
     machine: ExaminedMachine
     host: Host
     login: str
-    wishes: Wishes
-    store: Callable[[Path], Store]
+    model: str | None = None
+    calibrate: bool = True
     notes: list[str] = field(default_factory=list[str])
 
     def changes(self) -> list[Change]:
@@ -70,20 +66,6 @@ class SetupPlanner:
         cap = self._cap()
         files = [*self._rules(), *self._configuration(cap)]
         return [*files, *self._groups(), *self._model(), *self._daemon(cap)]
-
-    def lacks(self, change: Change) -> str | None:
-        """Return the right that this process lacks for a change; None: it may make it."""
-        machine = self.machine
-        if isinstance(change, NewGroup | Membership):
-            return None if machine.user.uid == 0 else "only root may change groups"
-        if isinstance(change, FileChange | ModelPull):
-            place = nearest(Path(change.path if isinstance(change, FileChange) else change.store))
-            return None if machine.access(place, os.W_OK) else f"no right to write to {place}"
-        if isinstance(change, QuickCalibration):
-            place = nearest(Path(change.folder))
-            told = f"no right to look after the calibration in {place}"
-            return None if machine.access(place, os.W_OK) else told
-        return None if machine.access(machine.socket, os.W_OK) else "no right to use the daemon"
 
     def _rules(self) -> Iterator[Change]:
         """Udev rules for counters that only root may read, and the group that gets them."""
@@ -158,14 +140,14 @@ class SetupPlanner:
                 yield Membership(user=self.login, group=group, why="who may read the PMIC")
 
     def _model(self) -> Iterator[Change]:
-        machine, wished = self.machine, self.wishes.model
+        machine, wished = self.machine, self.model
         if wished == NO_MODEL:
             return
         root = store_of(machine)
         if not machine.access(nearest(root), os.R_OK | os.X_OK):
             self.notes.append(f"no right to look into the model store {root}: use sudo")
             return
-        entries = self.store(root).entries()
+        entries = Store(root, load_catalogue(machine.config.models.catalogue)).entries()
         there_are = [entry.id for entry in entries if entry.kind == "language"]
         if wished is None and there_are:
             self.notes.append(f"there is a model: {', '.join(there_are)}")
@@ -190,12 +172,11 @@ class SetupPlanner:
             told = "start the daemon, then: edge-rt calibrate --quick"
             self.notes.append(f"no daemon answers at {machine.socket}: {told}")
             return
-        socket = str(machine.socket)
-        if self.wishes.calibrate and not members(calibration, "models"):
-            yield QuickCalibration(socket=socket, folder=str(calibration_folder(machine)))
+        if self.calibrate and not members(calibration, "models"):
+            yield QuickCalibration()
         budget = member(machine.ask("/edge/v1/budget") or {}, "budget")
         if cap.power_w is not None and number(budget.get("power_w")) is None:
-            yield LiveBudget(socket=socket, power_w=cap.power_w)
+            yield LiveBudget(power_w=cap.power_w)
 
 
 def _about(best: Suggestion) -> str:

@@ -67,11 +67,11 @@ def _shared(found: os.stat_result) -> bool:
 
 
 @contextmanager
-def as_owner(place: Path, *, give: bool = False) -> Generator[None]:
+def as_owner(place: Path) -> Generator[None]:
     """Act as the user who decides what lies at `place`, where this is root; see `owner_of`.
 
-    As root, links that the user planted would have files of root's replaced. With `give` the user
-    gets what root made at `place` earlier. For the main thread of a command alone: all threads
+    As root, links that the user planted would have files of root's replaced. The user gets what
+    root made at `place` earlier. For the main thread of a command alone: all threads
     act so. Raises PermissionError in another thread, and as `owner_of` does.
     """
     owner = owner_of(place) if os.geteuid() == 0 else None
@@ -82,8 +82,7 @@ def as_owner(place: Path, *, give: bool = False) -> Generator[None]:
         what = f"root's daemon writes nothing where user {owner.uid} could plant links"
         raise PermissionError(errno.EPERM, what, str(place))
     before, groups, own = os.getegid(), os.getgroups(), _groups_of(owner.uid)
-    if give:
-        _hand_over(owner, own[0])
+    _hand_over(owner, own[0])
     try:
         os.setgroups(own)
         os.setegid(own[0])

@@ -68,7 +68,7 @@ def owned(root: Path) -> Generator[None]:
     """Act as the user who owns the store at `root`; see `as_owner`. Raises StoreError."""
     with ExitStack() as stack:
         with store_errors("cannot change the model store"):
-            stack.enter_context(as_owner(root, give=True))
+            stack.enter_context(as_owner(root))
         yield
 
 

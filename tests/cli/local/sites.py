@@ -10,10 +10,8 @@ from patients import Patient
 
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.setup import run
-from edge_rt.cli.local.setup_perform import Host
-from edge_rt.cli.local.setup_plan import Wishes
-
-NOTHING = Wishes(model="none", calibrate=False)
+from edge_rt.cli.local.setup_changes import Host
+from edge_rt.cli.local.setup_plan import SetupPlanner
 
 
 class Groups(Host):
@@ -24,17 +22,13 @@ class Groups(Host):
         self.ran: list[tuple[str, ...]] = []
         self.breaks: Callable[[Sequence[str]], None] = lambda argv: None
 
-    def run(self, argv: Sequence[str]) -> None:
+    def run(self, *argv: str) -> None:
         self.breaks(argv)
-        self.ran.append(tuple(argv))
+        self.ran.append(argv)
         if argv[0] == "groupadd":
             self.members[argv[-1]] = set()
-        elif argv[0] == "groupdel":
-            del self.members[argv[-1]]
         elif argv[0] == "usermod":
             self.members[argv[2]].add(argv[3])
-        elif argv[0] == "gpasswd":
-            self.members[argv[3]].remove(argv[2])
         elif argv[0] != "udevadm":
             raise CommandFailure(f"{argv[0]} is missing")
 
@@ -51,9 +45,9 @@ class Site:
     def __init__(self, patient: Patient, environ: Path) -> None:
         self.patient, self.groups, self.place = patient, Groups(), environ
 
-    def setup(self, wishes: Wishes = NOTHING, login: str = "ada", **how: Any) -> int:
+    def setup(self, model: str | None = "none", calibrate: bool = False, **how: Any) -> int:
         machine = self.patient.machine(**how.pop("machine", {}))
-        return run(machine, self.groups, wishes, login, yes=True, **how)
+        return run(SetupPlanner(machine, self.groups, "ada", model, calibrate), yes=True, **how)
 
     @property
     def state(self) -> tuple[dict[Path, bytes], dict[str, set[str]]]:

@@ -1,4 +1,4 @@
-"""With a daemon that runs, set-up calibrates and tells it of the cap, and takes both back."""
+"""With a daemon that runs, set-up calibrates and tells it of the cap."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 from sites import Site
 
-from edge_rt.board_model.calibration import FOLDER
-from edge_rt.cli.local.setup_plan import Wishes
-
 Make = Callable[..., Site]
-MEASURING = Wishes(model="none")
 CAP = 20.2
 
 
@@ -28,7 +24,7 @@ def running(daemon: Any) -> Any:
 def test_the_board_is_calibrated_before_it_is_capped(site: Make, running: Any) -> None:
     here = site("pi5")
     how = {"socket": running.path}
-    assert here.setup(MEASURING, machine=how) == 0
+    assert here.setup(calibrate=True, machine=how) == 0
     asked = [(path, body) for path, body in running.asked]
     assert asked == [
         ("/edge/v1/calibrate", {"quick": True}),
@@ -36,20 +32,8 @@ def test_the_board_is_calibrated_before_it_is_capped(site: Make, running: Any) -
     ]
     running.documents["/edge/v1/calibration"] = (200, {"models": [{"model": "tiny"}]})
     running.documents["/edge/v1/budget"] = (200, {"budget": {"power_w": CAP}})
-    assert here.setup(MEASURING, machine=how) == 0
+    assert here.setup(calibrate=True, machine=how) == 0
     assert len(running.asked) == 2
-    assert here.setup(undo=True, machine=how) == 0
-    assert running.asked[2:] == [("/edge/v1/budget", {"power_w": None})]
-
-
-def test_a_cap_that_somebody_changed_since_stays(site: Make, running: Any) -> None:
-    here = site("pi5")
-    how = {"socket": running.path}
-    here.setup(machine=how)
-    running.documents["/edge/v1/budget"] = (200, {"budget": {"power_w": 7.0}})
-    asked = len(running.asked)
-    assert here.setup(undo=True, machine=how) == 0
-    assert len(running.asked) == asked
 
 
 def test_a_board_that_is_hot_is_calibrated_later(
@@ -57,18 +41,7 @@ def test_a_board_that_is_hot_is_calibrated_later(
 ) -> None:
     running.streams["/edge/v1/calibrate"] = [{"type": "refused", "reason": "the board is hot"}]
     here = site("pi5")
-    assert here.setup(MEASURING, machine={"socket": running.path}) == 1
+    assert here.setup(calibrate=True, machine={"socket": running.path}) == 1
     told = capsys.readouterr().err
     assert "the board is hot" in told
     assert "Later: edge-rt calibrate --quick" in told
-
-
-def test_only_calibrations_of_its_own_are_deleted(site: Make, running: Any) -> None:
-    here = site("pi5")
-    folder = here.patient.paths.state / FOLDER
-    folder.mkdir(parents=True)
-    (folder / "old.json").write_text("{}")
-    here.setup(MEASURING, machine={"socket": running.path})
-    (folder / "later.json").write_text("{}")
-    assert here.setup(undo=True) == 0
-    assert {path.name for path in folder.iterdir()} == {"old.json", "later.json"}

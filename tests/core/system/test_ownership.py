@@ -170,7 +170,7 @@ def test_what_root_made_is_given_away_but_nothing_that_lies_elsewhere(
     (made / "folder").symlink_to(elsewhere)
     (made / "file").symlink_to(elsewhere / "file")
     (made / "hard").hardlink_to(elsewhere / "twin")
-    with as_owner(made, give=True):
+    with as_owner(made):
         pass
     given = {path for path in theirs.parent.rglob("*") if path.lstat().st_uid == UID}
     assert given == {theirs, made, made / "model", made / "model/file"}
@@ -184,7 +184,7 @@ def test_no_way_out_of_the_directory_gives_anything_away(
     store = tmp_path / "elsewhere" / "store"
     store.mkdir(parents=True)
     (theirs / "link").symlink_to(store.parent)
-    with as_owner(theirs / way, give=True):
+    with as_owner(theirs / way):
         pass
     assert store.stat().st_uid == 0
 
