@@ -94,7 +94,12 @@ def report(socket: Path | None, since: int, out: Path) -> None:
         edge-rt report --since 6h --out report.html
     """
     with Client(daemon_socket(socket)) as client:
-        text = page({"since_s": since, **_seen(client, since)})
+        history = client.get(f"/edge/v1/history?since={since}")
+        if not history.get("time"):
+            raise CommandFailure("the daemon remembers nothing yet: ask again in a second")
+        hello, now = look(client)
+    saved = {"since_s": since, "version": hello.get("version"), "history": history, "now": now}
+    text = page(saved)
     if str(out) == "-":
         click.echo(text, nl=False)
         return
@@ -105,11 +110,7 @@ def report(socket: Path | None, since: int, out: Path) -> None:
     click.echo(str(out))
 
 
-def _seen(client: Client, since_s: int) -> Json:
-    """Return what the page shows of the last `since_s` seconds; CommandFailure: nothing yet."""
-    history = client.get(f"/edge/v1/history?since={since_s}")
-    if not history.get("time"):
-        raise CommandFailure("the daemon remembers nothing yet: ask again in a second")
+def look(client: Client) -> tuple[Json, Json]:
+    """Return the first two events of the page: a PageHello and a PageSnapshot."""
     with closing(client.events("/edge/v1/events")) as events:
-        hello = next(events)
-        return {"version": hello.get("version"), "history": history, "now": next(events)}
+        return next(events), next(events)
