@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,9 +17,9 @@ import msgspec
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
+from edge_rt.core.system.child import Child
 from edge_rt.core.system.process import own_bytes, stat_fields
 from edge_rt.speech.protocol import (
-    LENGTH,
     MOST_BYTES,
     NOT_INSTALLED,
     Reply,
@@ -38,6 +37,7 @@ LEAST_REST_S = 0.001  # less is not worth the signals
 LONGEST_REST_S = 0.5  # after which the duty is looked at again
 STILL_S = 30.0  # of work without any use of the processor are a hang
 RETRY_S = 1.0  # after its end another one can be asked
+_GONE_S = 1.0  # for a process to end that has closed its pipes
 _RAN = slice(11, 15)  # of proc_pid_stat(5): ticks of itself and its children, user and system
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 
@@ -68,20 +68,17 @@ class Companion:
         """
         self.busy_s = 0.0  # in which it was let work, since the start
         self.running = 0  # tasks
-        self._command, self._idle_s = command, idle_s
+        self._child, self._idle_s = Child(command, MOST_BYTES, stderr=None), idle_s
         self._clock, self._pause = clock, pause
         self._threads, self._duty = 1, 1.0
         self._lock = asyncio.Lock()
-        self._process: Process | None = None
         self._models: set[str] = set()  # in memory
-        self._idle: asyncio.TimerHandle | None = None
         self._decoder = msgspec.msgpack.Decoder(Reply)
 
     @property
     def pid(self) -> int | None:
         """Its process id, None while there is none."""
-        process = self._process
-        return None if process is None or process.returncode is not None else process.pid
+        return self._child.pid
 
     @property
     def cpu_s(self) -> float:
@@ -125,17 +122,16 @@ class Companion:
         Closing the generator ends the process. Raises RequestError where the task is at fault,
         Unavailable where the process ended.
         """
-        if self._idle is not None:
-            self._idle.cancel()
         task, complete = make(self._threads), False
         pacing = None
         try:
-            process = await self._started()
-            pacing = asyncio.create_task(self._pace(process.pid, worked))
+            if await self._child.start():
+                self._models.clear()
+            pacing = asyncio.create_task(self._pace(worked))
             self._models.add(task.model)
-            await _send(process, task)
+            await self._child.send(msgspec.msgpack.encode(task))
             while True:
-                reply = self._decoder.decode(await _read(process))
+                reply = self._decoder.decode(await self._child.receive())
                 complete = not isinstance(reply, Segment)
                 if complete:
                     await _ended(pacing)
@@ -145,12 +141,20 @@ class Companion:
                 if complete:
                     return
         except (EOFError, OSError, msgspec.DecodeError) as error:
-            raise await self._lost(error) from None
+            log.error(
+                "the process for speech ended (%s): %r", await self._child.end(_GONE_S), error
+            )
+            raise Unavailable(
+                "The process that turns speech into text and text into speech ended in the middle "
+                "of this request; send it again.",
+                retry_after_s=RETRY_S,
+                code="speech_lost",
+            ) from None
         finally:
             if pacing is not None:
                 await _ended(pacing)
             if complete:
-                self._rest()
+                self._child.rest(self._idle_s)
             else:
                 await self.close()
 
@@ -163,22 +167,10 @@ class Companion:
 
     async def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
         self._models.clear()
-        if process is not None:
-            _signal(process.pid, signal.SIGKILL)
-            await process.wait()
+        await self._child.end()
 
-    async def _started(self) -> Process:
-        if self.pid is None or self._process is None:
-            self._models.clear()
-            # In a group of its own, it is stopped together with the programs that it starts.
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, cwd="/", start_new_session=True
-            )
-        return self._process
-
-    async def _pace(self, pid: int, worked: Worked) -> None:
+    async def _pace(self, worked: Worked) -> None:
         """Let the process work for the duty's share of the time, until this is cancelled."""
         begin_s, stopped = self._clock(), False
         still_s, cpu_s = 0.0, self.cpu_s
@@ -193,7 +185,7 @@ class Companion:
                 cpu_s = self.cpu_s
             if still_s > STILL_S:
                 log.error("the process for speech did nothing for %.0f s", still_s)
-                _signal(pid, signal.SIGKILL)
+                self._child.signal(signal.SIGKILL)
             return begin_s - before_s
 
         try:
@@ -203,66 +195,25 @@ class Companion:
                 # After t seconds of work, t·(1/duty - 1) seconds of rest are due.
                 while (left_s := self._rest_s(worked_s) - rested_s) > LEAST_REST_S:
                     if not stopped:
-                        _signal(pid, signal.SIGSTOP)
+                        self._child.signal(signal.SIGSTOP)
                         stopped = True
                     await self._pause(min(left_s, LONGEST_REST_S))
                     rested_s += tell()
                 if stopped:
-                    _signal(pid, signal.SIGCONT)
+                    self._child.signal(signal.SIGCONT)
                     stopped = False
         finally:
             tell()
             if stopped:
-                _signal(pid, signal.SIGCONT)
+                self._child.signal(signal.SIGCONT)
 
     def _rest_s(self, worked_s: float) -> float:
         return worked_s * (1.0 / self._duty - 1.0) if self._duty else math.inf
-
-    def _rest(self) -> None:
-        self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
-
-    def _leave(self) -> None:
-        """End the process, which had nothing to do for long; it ends with its input."""
-        process, self._process = self._process, None
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-
-    async def _lost(self, error: Exception) -> Unavailable:
-        process = self._process
-        await self.close()
-        code = None if process is None else process.returncode
-        log.error("the process for speech ended (%s): %r", code, error)
-        return Unavailable(
-            "The process that turns speech into text and text into speech ended in the middle of "
-            "this request; send it again.",
-            retry_after_s=RETRY_S,
-            code="speech_lost",
-        )
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(pid, number)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _send(process: Process, task: Task) -> None:
-    assert process.stdin is not None
-    content = msgspec.msgpack.encode(task)
-    process.stdin.write(LENGTH.pack(len(content)) + content)
-    await process.stdin.drain()
-
-
-async def _read(process: Process) -> bytes:
-    assert process.stdout is not None
-    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-    if length > MOST_BYTES:
-        raise EOFError(f"a message of {length} bytes")
-    return await process.stdout.readexactly(length)
 
 
 def _refusal(refused: SpeechRefusal) -> Exception:

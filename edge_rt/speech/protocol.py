@@ -1,12 +1,9 @@
-"""What the front and the companion tell each other: 4 bytes, big-endian, and so many of msgpack."""
+"""What the front and the companion tell each other, in frames of msgpack."""
 
 from __future__ import annotations
 
-import struct
-
 import msgspec
 
-LENGTH = struct.Struct(">I")
 NOT_INSTALLED = "speech_not_installed"
 MOST_BYTES = 128 * 1024 * 1024  # of one message: ten minutes of 24 kHz in 32 bits are half of it
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
-from edge_rt.core.system.process import end_with_parent
-from edge_rt.speech.protocol import LENGTH, NOT_INSTALLED, Reply, SpeechRefusal, Task, Transcribe
+from edge_rt.core.system.process import end_with_parent, frames, write_frame
+from edge_rt.speech.protocol import NOT_INSTALLED, Reply, SpeechRefusal, Task, Transcribe
 
 if TYPE_CHECKING:
     from edge_rt.speech.transcriber import Transcriber
@@ -30,7 +30,7 @@ _decoder = msgspec.msgpack.Decoder(Task)
 
 def main() -> int:
     """Do tasks until there are no more."""
-    tasks, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no reply
     end_with_parent(replies.fileno())
     with suppress(OSError):
@@ -39,19 +39,12 @@ def main() -> int:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
     def tell(reply: Reply) -> None:
-        content = msgspec.msgpack.encode(reply)
-        replies.write(LENGTH.pack(len(content)) + content)
-        replies.flush()
+        write_frame(replies, msgspec.msgpack.encode(reply))
 
     held: dict[str, Any] = {}
-    for task in _tasks(tasks):
-        tell(_done(task, tell, held))
+    for content in frames(sys.stdin.buffer):
+        tell(_done(_decoder.decode(content), tell, held))
     return 0
-
-
-def _tasks(file: BinaryIO) -> Iterator[Task]:
-    while len(head := file.read(LENGTH.size)) == LENGTH.size:
-        yield _decoder.decode(file.read(*LENGTH.unpack(head)))
 
 
 def _done(task: Task, tell: Callable[[Reply], None], held: dict[str, Any]) -> Reply:

@@ -21,13 +21,12 @@ from edge_rt.speech.protocol import Segment, Transcribe, Transcript
 TOY = """
 import sys, time, msgspec
 from pathlib import Path
-from edge_rt.speech.protocol import LENGTH, Transcript, SpeechRefusal, Segment, Transcribe
+from edge_rt.core.system.process import frames, write_frame
+from edge_rt.speech.protocol import Transcript, SpeechRefusal, Segment, Transcribe
 def tell(reply):
-    content = msgspec.msgpack.encode(reply)
-    sys.stdout.buffer.write(LENGTH.pack(len(content)) + content)
-    sys.stdout.buffer.flush()
-while head := sys.stdin.buffer.read(4):
-    task = msgspec.msgpack.decode(sys.stdin.buffer.read(*LENGTH.unpack(head)), type=Transcribe)
+    write_frame(sys.stdout.buffer, msgspec.msgpack.encode(reply))
+for content in frames(sys.stdin.buffer):
+    task = msgspec.msgpack.decode(content, type=Transcribe)
     tell(Segment(0.0, 1.0, f"{task.threads} threads"))
     if task.prompt == "refuse":
         tell(SpeechRefusal("not so", "file", "bad"))
@@ -238,7 +237,7 @@ def test_it_ends_when_it_had_nothing_to_do_for_long() -> None:
 
     async def story() -> None:
         await done(companion)
-        pid = companion._process and companion._process.pid
+        pid = companion.pid
         while Path(f"/proc/{pid}").exists():
             await asyncio.sleep(0.01)
         assert companion.pid is None

@@ -1,4 +1,4 @@
-"""A process of ours: its memory, and how it ends with its parent and leaves the network.
+"""A process of ours: its memory, its frames, and how it ends with its parent and has no network.
 
 The kernel refuses the network on each `Machine` whose system calls are known.
 
@@ -21,13 +21,14 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
+LENGTH = 4  # bytes, big-endian, before the content of a frame
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SET_MODE_FILTER, _TSYNC, _SPEC_ALLOW = 1, 1, 4  # of seccomp(2)
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # of BPF
@@ -127,6 +128,18 @@ def end_with_parent(link: int) -> None:
     poll.register(link, 0)  # hang-ups are reported all the same
     if poll.poll(0):
         sys.exit("the process that started this one has ended")
+
+
+def frames(source: BinaryIO) -> Iterator[bytes]:
+    """Yield the content of each frame until the input ends."""
+    while len(length := source.read(LENGTH)) == LENGTH:
+        yield source.read(int.from_bytes(length, "big"))
+
+
+def write_frame(target: BinaryIO, content: bytes) -> None:
+    """Write a frame at once."""
+    target.write(len(content).to_bytes(LENGTH, "big") + content)
+    target.flush()
 
 
 def refuse_network(machine: str | None = None, *, unix: bool = True) -> str | None:

@@ -8,9 +8,7 @@ import binascii
 import logging
 import math
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +20,8 @@ from edge_rt.config.images import Images
 from edge_rt.core.errors import RequestError, Unavailable, invalid
 from edge_rt.core.files import open_regular
 from edge_rt.core.images import CHANNELS, Image
-from edge_rt.generation.images.task import LENGTH, Decoded, DecodingTask
+from edge_rt.core.system.child import Child
+from edge_rt.generation.images.task import Decoded, DecodingTask
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,6 @@ AT_ONCE = 2  # processes
 _HEAD = 64  # bytes of an answer beside the pixels of an image
 _SAID = 512  # and of why there are none
 _TOGETHER = 48 << 20  # bytes of pixels of one request, which a frame to the engine has to hold
-_PIECE = 65536  # bytes
 _RETRY_S = 5.0
 _GONE_S = 10.0  # for a process to end that has closed its pipe
 _NONE = "gives no pixels"
@@ -107,15 +105,14 @@ class ImageDecoder:
         limits = self._limits
         cpu_s = math.ceil(limits.timeout_s)
         task = DecodingTask(files, limits.pixels, limits.source_pixels, cpu_s)
+        child = Child(self._command, len(files) * (CHANNELS * limits.pixels + _HEAD + _SAID))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/"
-            )
+            await child.start()
         except OSError as error:  # such as too few open files
             raise _unavailable(f"does not start: {error}") from None
         try:
-            most = len(files) * (CHANNELS * limits.pixels + _HEAD + _SAID)
-            told = await asyncio.wait_for(_asked(process, task, most), limits.timeout_s)
+            asked = child.ask(msgspec.msgpack.encode(task))
+            told = await asyncio.wait_for(asked, limits.timeout_s)
             found = _DECODER.decode(told)
             if len(found) == len(files) and all(map(_whole, found)):
                 return found
@@ -125,9 +122,9 @@ class ImageDecoder:
         except msgspec.DecodeError:
             why = _NONE
         except (EOFError, OSError):
-            why = f"was ended ({await _ended(process)})"
+            why = f"was ended ({await child.end(_GONE_S)})"
         finally:
-            await _end(process)
+            await child.end()
         log.warning("the process that decodes images %s", why)
         raise _refused(at, f"the process that decodes it {why}")
 
@@ -144,35 +141,6 @@ def _of_data(at: str, url: str) -> bytes:
 
 def _whole(found: Decoded | str) -> bool:
     return isinstance(found, str) or len(found.pixels) == CHANNELS * found.width * found.height
-
-
-async def _asked(process: Process, task: DecodingTask, most: int) -> bytes:
-    """Return the answer; nothing in place of one of more than `most` bytes."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(msgspec.msgpack.encode(task))
-    await process.stdin.drain()
-    process.stdin.close()
-    length = int.from_bytes(await process.stdout.readexactly(LENGTH), "big")
-    if length > most:
-        return b""
-    return await process.stdout.readexactly(length)
-
-
-async def _ended(process: Process) -> int | None:
-    """Return its exit code, which it has about now."""
-    with suppress(asyncio.TimeoutError):
-        return await asyncio.wait_for(process.wait(), _GONE_S)
-    return None
-
-
-async def _end(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-    assert process.stdout is not None
-    while await process.stdout.read(_PIECE):  # its end is told behind what it has written
-        pass
-    await process.wait()
 
 
 def _refused(at: str, why: str, code: str = "invalid_image") -> RequestError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-LENGTH = 4  # bytes, big-endian, before the answer
-
 
 class DecodingTask(msgspec.Struct, frozen=True):
     """The files of a request, and what each and all of them may take."""

@@ -1,15 +1,12 @@
 """The process that decodes images: `python -m edge_rt.generation.images.worker`.
 
 It decodes those of one request, which come from anybody, by a library of native code. So it has no
-network, writes no file, and ends with its task: what breaks it costs that request alone. It reads
-the task from standard input and writes what came of each image to standard output, behind its
-length in four bytes.
+network, writes no file, and ends with its task: what breaks it costs that request alone.
 """
 
 from __future__ import annotations
 
 import resource
-import signal
 import sys
 from io import BytesIO
 
@@ -17,8 +14,15 @@ import msgspec
 import PIL.Image
 import PIL.ImageOps
 
-from edge_rt.core.system.process import end_with_parent, go_first, limit, refuse_network
-from edge_rt.generation.images.task import LENGTH, Decoded, DecodingTask
+from edge_rt.core.system.process import (
+    end_with_parent,
+    frames,
+    go_first,
+    limit,
+    refuse_network,
+    write_frame,
+)
+from edge_rt.generation.images.task import Decoded, DecodingTask
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MEMORY = 1 << 30  # bytes of address space
@@ -66,18 +70,16 @@ def main() -> None:
     """Do the task."""
     end_with_parent(sys.stdout.fileno())
     go_first()  # not the engine, which has more memory and less to do with it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
     PIL.Image.MAX_IMAGE_PIXELS = None  # it is told by each task
     PIL.Image.init()  # opens files
     if refuse_network(unix=False) is not None:
         sys.exit(NO_SANDBOX)
     limit(MEMORY, _FILES)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # it starts nobody else
-    task = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=DecodingTask)
+    task = msgspec.msgpack.decode(next(frames(sys.stdin.buffer)), type=DecodingTask)
     resource.setrlimit(resource.RLIMIT_CPU, (task.cpu_s, task.cpu_s))
     found = [decoded(file, task.most_pixels, task.source_pixels) for file in task.files]
-    content = msgspec.msgpack.encode(found)
-    sys.stdout.buffer.write(len(content).to_bytes(LENGTH, "big") + content)
+    write_frame(sys.stdout.buffer, msgspec.msgpack.encode(found))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import itertools
 import logging
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
@@ -18,8 +16,8 @@ import msgspec
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.errors import RequestError, Unavailable
+from edge_rt.core.system.child import Child
 from edge_rt.models.templates.task import (
-    LENGTH,
     Analysed,
     AnalysisTask,
     AnyReply,
@@ -66,10 +64,8 @@ class Templating:
         task_s: float = TASK_S,
         idle_s: float = IDLE_S,
     ) -> None:
-        self._command, self._task_s, self._idle_s = command, task_s, idle_s
+        self._child, self._task_s, self._idle_s = Child(command, _MOST), task_s, idle_s
         self._line = ClientTurns()
-        self._process: Process | None = None
-        self._idle: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Filled | Analysed]] = set()
 
     async def fill(self, task: TemplateTask, client: str | None = None) -> str:
@@ -95,7 +91,7 @@ class Templating:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._end()
+        await self._child.end()
 
     async def _take_turn(self, task: AnyTask, client: str | None) -> Filled | Analysed:
         """Do the task, and again with another process where one was stopped or killed."""
@@ -127,14 +123,14 @@ class Templating:
     async def _do(self, task: AnyTask) -> Filled | Analysed:
         """Return the process's answer; raises its refusal, or _Stopped where there is none."""
         try:
-            process = await self._started()
-            told = await self._in_time(_ask(process, _encoded(task)))
+            await self._start()
+            told = _DECODER.decode(await self._in_time(self._child.ask(_encoded(task))))
         except _LOST:
-            raise self._failure(await self._end(_GONE_S)) from None
+            raise self._failure(await self._child.end(_GONE_S)) from None
         except BaseException:
-            await self._end()
+            await self._child.end()
             raise
-        self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
+        self._child.rest(self._idle_s)
         if isinstance(told, TemplateRefusal):
             raise told.error()
         return told
@@ -153,47 +149,21 @@ class Templating:
         except asyncio.TimeoutError:
             raise _Stopped(f"it has not ended after {self._task_s:g} s") from None
 
-    async def _started(self) -> Process:
-        if self._idle is not None:
-            self._idle.cancel()
-        if self._process is not None and self._process.returncode is None:
-            return self._process
+    async def _start(self) -> None:
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/"
-            )
+            if not await self._child.start():
+                return
         except OSError as error:  # such as too few open files
             raise _unavailable(f"does not start: {error}") from None
         try:
-            await self._in_time(_answer(self._process))
+            await self._in_time(self._child.receive())
         except _LOST:
-            ended = await self._end(_GONE_S)
+            ended = await self._child.end(_GONE_S)
             if ended is None or ended < 0:
                 raise _Stopped(f"it was ended at its start ({ended})") from None
             raise _unavailable(
                 "does not start; `python -m edge_rt.models.templates.worker` tells why"
             ) from None
-        return self._process
-
-    def _leave(self) -> None:
-        """End the process, which had nothing to do for long."""
-        process, self._process = self._process, None
-        if process is not None and process.stdin is not None:
-            process.stdin.close()  # at whose end it ends
-
-    async def _end(self, patience_s: float = 0.0) -> int | None:
-        """End the process; the code with which it ended by itself in that time, else None."""
-        process, self._process = self._process, None
-        if self._idle is not None:
-            self._idle.cancel()
-        if process is None:
-            return None
-        with contextlib.suppress(asyncio.TimeoutError):
-            return await asyncio.wait_for(process.wait(), patience_s)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        return None
 
 
 def _blamed(what: str) -> RequestError:
@@ -214,21 +184,6 @@ def _encoded(task: AnyTask) -> bytes:
     except (OverflowError, UnicodeEncodeError) as error:
         message = f"the messages hold what no prompt can: {error}"
         raise RequestError(message, param="messages", code="invalid_value") from None
-
-
-async def _ask(process: Process, content: bytes) -> AnyReply:
-    assert process.stdin is not None
-    process.stdin.write(len(content).to_bytes(LENGTH, "big") + content)
-    await process.stdin.drain()
-    return _DECODER.decode(await _answer(process))
-
-
-async def _answer(process: Process) -> bytes:
-    assert process.stdout is not None
-    length = int.from_bytes(await process.stdout.readexactly(LENGTH), "big")
-    if length > _MOST:
-        raise EOFError
-    return await process.stdout.readexactly(length)
 
 
 class ClientTurns:

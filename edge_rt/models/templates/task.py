@@ -1,4 +1,4 @@
-"""What the process that fills in chat templates is asked and answers."""
+"""What the process that fills in chat templates is asked and answers, in frames of JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import msgspec
 from edge_rt.core.chat_format import ChatFormat, PromptEnd
 from edge_rt.core.errors import ModelFileError, RequestError
 
-LENGTH = 4  # bytes, big-endian, before each document of JSON
 # What marks turns in common templates, should a vocabulary not call it a control token.
 _USUAL = (
     r"<\|[^|<>\s]{1,64}\|>",

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import re
 import resource
-import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from edge_rt.core.chat_format import GENERIC, CallFormat, ChatFormat, ThinkFormat
 from edge_rt.core.errors import ConfigError, ModelFileError, RequestError
 from edge_rt.core.files import read_yaml
-from edge_rt.core.system.process import end_with_parent, limit
+from edge_rt.core.system.process import end_with_parent, frames, limit, write_frame
 from edge_rt.models.templates.call_format import common_begin, find_calls
 from edge_rt.models.templates.chat_template import (
     CONTENT,
@@ -31,7 +30,6 @@ from edge_rt.models.templates.chat_template import (
     TemplateProbe,
 )
 from edge_rt.models.templates.task import (
-    LENGTH,
     Analysed,
     AnalysisTask,
     AnyReply,
@@ -261,26 +259,14 @@ def _inside(chat: ChatTemplate, messages: list[dict[str, Any]], tools: Any, vari
 def main() -> None:
     """Do tasks until there are no more."""
     end_with_parent(sys.stdout.fileno())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
     templates = Templates()
-    source, target = sys.stdin.buffer, sys.stdout.buffer
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit(pages * resource.getpagesize() + MEMORY, _FILES)
-    _write(target, b"")  # ready
-    while (content := _read(source)) is not None:
+    write_frame(sys.stdout.buffer, b"")  # ready
+    for content in frames(sys.stdin.buffer):
         cpu_s = int(time.process_time()) + CPU_S
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.RLIM_INFINITY))
-        _write(target, msgspec.json.encode(templates.fill(content)))
-
-
-def _read(source: BinaryIO) -> bytes | None:
-    length = source.read(LENGTH)
-    return source.read(int.from_bytes(length, "big")) if len(length) == LENGTH else None
-
-
-def _write(target: BinaryIO, content: bytes) -> None:
-    target.write(len(content).to_bytes(LENGTH, "big") + content)
-    target.flush()
+        write_frame(sys.stdout.buffer, msgspec.json.encode(templates.fill(content)))
 
 
 if __name__ == "__main__":

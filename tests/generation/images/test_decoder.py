@@ -239,16 +239,16 @@ def test_hostile_files_are_refused_or_decoded_whole() -> None:
     assert all(one.startswith(("is damaged", "is none of", "has ")) for one in refused)
 
 
-SAYS_NOTHING = "import sys; sys.stdin.buffer.read(); sys.exit(3)"
+SAYS_NOTHING = "import sys; sys.stdin.buffer.read(4); sys.exit(3)"
 CRASHES = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 SLEEPS = "import time; time.sleep(1000)"
 LIES = """
 import msgspec, sys
-sys.stdin.buffer.read()
+sys.stdin.buffer.read(4)
 content = msgspec.msgpack.encode([(100, 100, b"few")])
 sys.stdout.buffer.write(len(content).to_bytes(4, "big") + content)
 """
-ENDLESS = "import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write(b'\\xff' * (1 << 20))"
+ENDLESS = "import sys; sys.stdin.buffer.read(4); sys.stdout.buffer.write(b'\\xff' * (1 << 20))"
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ ENDLESS = "import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write(b'\\xff'
         (SLEEPS, "images.timeout_s"),
         (LIES, "gives no pixels"),
         (ENDLESS, "gives no pixels"),
-        ("import sys; sys.stdin.buffer.read(); print('hello' * 9)", "gives no pixels"),
+        ("import sys; sys.stdin.buffer.read(4); print('hello' * 9)", "gives no pixels"),
     ],
 )
 def test_the_end_of_a_decoder_costs_its_request_alone(program: str, said: str) -> None:

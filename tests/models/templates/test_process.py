@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -62,9 +63,9 @@ def test_one_process_fills_in_all() -> None:
         source = "{{ messages[0].content }}"
         said = await asyncio.gather(*(templating.fill(task(source, text)) for text in texts))
         assert said == texts
-        process = templating._process
+        process = templating._child._process
         assert await templating.fill(task("again")) == "again"
-        assert templating._process is process
+        assert templating._child._process is process
 
     run(test)
 
@@ -98,13 +99,13 @@ def test_the_loop_goes_on_meanwhile() -> None:
 def test_who_leaves_ends_nothing() -> None:
     async def test(templating: Templating) -> None:
         await templating.fill(task("first"))
-        process = templating._process
+        process = templating._child._process
         filling = asyncio.ensure_future(templating.fill(task("x")))
         await asyncio.sleep(0)
         filling.cancel()
         await asyncio.wait((filling,))
         assert await templating.fill(task("next")) == "next"
-        assert templating._process is process
+        assert templating._child._process is process
 
     run(test)
 
@@ -112,9 +113,8 @@ def test_who_leaves_ends_nothing() -> None:
 def test_one_that_died_is_started_again() -> None:
     async def test(templating: Templating) -> None:
         await templating.fill(task("first"))
-        assert templating._process is not None
-        templating._process.kill()
-        await templating._process.wait()
+        assert templating._child.pid is not None
+        os.kill(templating._child.pid, signal.SIGKILL)
         assert await templating.fill(task("next")) == "next"
 
     run(test)
@@ -123,7 +123,7 @@ def test_one_that_died_is_started_again() -> None:
 def test_one_that_has_nothing_to_do_ends_and_comes_again() -> None:
     async def test(templating: Templating) -> None:
         await templating.fill(task("first"))
-        process = templating._process
+        process = templating._child._process
         assert process is not None
         assert await process.wait() == 0
         assert await templating.fill(task("next")) == "next"
@@ -134,11 +134,11 @@ def test_one_that_has_nothing_to_do_ends_and_comes_again() -> None:
 def test_one_that_is_stopped_is_replaced_and_the_task_done_again() -> None:
     async def test(templating: Templating) -> None:
         await templating.fill(task("first"))
-        stopped = templating._process
+        stopped = templating._child._process
         assert stopped is not None
         stopped.send_signal(signal.SIGSTOP)
         assert await templating.fill(task("next")) == "next"
-        assert templating._process is not stopped
+        assert templating._child._process is not stopped
         assert stopped.returncode == -signal.SIGKILL
 
     run(test, task_s=2.0)

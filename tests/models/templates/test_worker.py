@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from edge_rt.core.errors import ModelFileError, RequestError
+from edge_rt.core.system.process import LENGTH
 from edge_rt.models.templates.task import (
-    LENGTH,
     Analysed,
     AnalysisTask,
     Filled,
