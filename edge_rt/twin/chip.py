@@ -151,7 +151,7 @@ def zones(folders: Folders, shape: Shape, nearness: float) -> Iterator[ShownFile
     for name, zone in (shape.board.thermal.zones or {"cpu-thermal": None}).items():
         folder = folders.write(folders.numbered("thermal_zone"), {"type": name})
         folders.write(folder, dict(_trips(shape, name)))
-        yield ShownFile(NumberFile(folder / "temp"), partial(temp_mc, name, zone), name)
+        yield ShownFile(NumberFile(folder / "temp"), partial(temp_mc, name, zone))
 
 
 def _temp_c(name: str, zone: Zone | None, nearness: float, state: PlantState) -> float:

@@ -98,28 +98,7 @@ class Folders(SysfsTree):
         return self.sysfs / "class" / room / f"{kind}{self.number(kind)}"
 
 
-class _File:
-    """A file that the board may take away, or refuse to have read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def close(self) -> None:
-        """Forget what is shown; the next `put` makes a new file."""
-
-    def withdraw(self) -> None:
-        """Take the file away, also from those who hold it open."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-
-    def refuse(self) -> None:
-        """Let every attempt to read the file fail with ENXIO."""
-        if not self.path.is_socket():
-            self.withdraw()
-            os.mknod(self.path, stat.S_IFSOCK | 0o444)
-
-
-class NumberFile(_File):
+class NumberFile:
     """A file of one number, written in place at one width, padded with spaces.
 
     Readers may keep it open, as they keep files of sysfs open. So few bytes are copied at once in
@@ -127,7 +106,7 @@ class NumberFile(_File):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        self.path = path
         self._fd = -1
         self._shown: bytes | None = None
 
@@ -153,6 +132,16 @@ class NumberFile(_File):
         self._shown = None  # so that the next `put` writes at full width
         return int(words[0])
 
+    def refuse(self) -> None:
+        """Let every attempt to read the file fail with ENXIO, until the next `put`.
+
+        A driver says EAGAIN then; no ordinary file can, so a socket takes the file's place.
+        """
+        if not self.path.is_socket():
+            self.close()
+            self.path.unlink(missing_ok=True)
+            os.mknod(self.path, stat.S_IFSOCK | 0o444)
+
     def close(self) -> None:
         """Close the file; the next `put` makes a new one."""
         fd, self._fd, self._shown = self._fd, -1, None
@@ -171,12 +160,11 @@ class NumberFile(_File):
         spare.replace(self.path)
 
 
-class TextFile(_File):
+class TextFile:
     """A file of several lines, replaced as a whole so that they belong together."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._spare = path.with_name(f".{path.name}")
+        self.path, self._spare = path, path.with_name(f".{path.name}")
         self._shown: str | None = None
 
     def put(self, text: str) -> None:
@@ -187,33 +175,22 @@ class TextFile(_File):
         self._spare.replace(self.path)
         self._shown = text
 
-    def close(self) -> None:
-        self._shown = None
-
-
-def show(file: NumberFile | TextFile, value: str, fault: str | None) -> None:
-    """Show `value` in `file`, unless its sensor fails in the way of an `Event`."""
-    if fault == "vanish":
-        file.withdraw()
-    elif fault == "storm":
-        file.refuse()
-    elif fault is None:
-        file.put(value)
-
 
 @dataclass(frozen=True)
 class ShownFile:
     """A file, and what it shows of a state: a text, a number to be rounded, or None: no read works.
 
-    Events name it by its `sensor`, where it has one.
+    Only a number may be None.
     """
 
     file: NumberFile | TextFile
     value: Callable[[PlantState], str | float | None]
-    sensor: str = ""
 
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        """Bring the file up to date; `faults` are kinds of events by sensor."""
+    def show(self, state: PlantState) -> None:
+        """Bring the file up to date."""
         value = self.value(state)
-        text = value if isinstance(value, str) else str(round(value or 0))
-        show(self.file, text, "storm" if value is None else faults.get(self.sensor))
+        if value is None:
+            assert isinstance(self.file, NumberFile)
+            self.file.refuse()
+        else:
+            self.file.put(value if isinstance(value, str) else str(round(value)))

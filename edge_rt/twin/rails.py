@@ -44,7 +44,7 @@ def rapl_power(folders: Folders, board: Board) -> Iterator[ShownFile]:
         name = label.rpartition("/")[2]
         fixed = {"name": name, "max_energy_range_uj": RANGE_UJ, "enabled": 1}
         folder = folders.write(folders.sysfs / "class" / "powercap" / zone, fixed)
-        yield ShownFile(NumberFile(folder / "energy_uj"), partial(_used_uj, label), label)
+        yield ShownFile(NumberFile(folder / "energy_uj"), partial(_used_uj, label))
 
 
 def _used_uj(label: str, state: PlantState) -> int:
@@ -88,11 +88,11 @@ def _rail(
     def amps(state: PlantState) -> float:
         return _stepped(state.rails_w[label] / volts(state), current_step_a)
 
-    yield ShownFile(NumberFile(voltage), lambda state: volts(state) * 1e3, label)
-    yield ShownFile(NumberFile(current), lambda state: amps(state) * 1e3, label)
+    yield ShownFile(NumberFile(voltage), lambda state: volts(state) * 1e3)
+    yield ShownFile(NumberFile(current), lambda state: amps(state) * 1e3)
     if power is not None:
         watts = NumberFile(power)
-        yield ShownFile(watts, lambda state: volts(state) * amps(state) / power_unit_w, label)
+        yield ShownFile(watts, lambda state: volts(state) * amps(state) / power_unit_w)
 
 
 def _stepped(value: float, step: float) -> float:
@@ -162,40 +162,25 @@ def _shunt_ohm(rail: Rail | None) -> float:
     return _SHUNT_OHM if rail is None or rail.shunt_ohm is None else rail.shunt_ohm
 
 
-class PmicFile:
-    """The answer to pmic_read_adc; boards without the chip do not know the command."""
+def pmic_power(folders: Folders, board: Board) -> ShownFile:
+    """Show the answer to pmic_read_adc; boards without the chip do not know the command."""
+    labels = [label for label, rail in board.rails.items() if rail.chip == "pmic"]
 
-    def __init__(self, folders: Folders, board: Board) -> None:
-        (folders.dev / "vcio").mkdir(exist_ok=True)
-        self._file = TextFile(folders.dev / "vcio" / "pmic_read_adc")
-        self.labels = [label for label, rail in board.rails.items() if rail.chip == "pmic"]
-        self._lines: dict[str, list[tuple[int, str]]] = {}
-
-    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
-        if not self.labels:
-            self._file.put(_UNKNOWN)
-            return
-        for label in self.labels:
-            self._update(label, state, faults.get(label))
-        lines = [line for pair in self._lines.values() for line in pair]
+    def answer(state: PlantState) -> str:
         supply_v = _SAGGING_V if state.under_voltage else _SUPPLY_V
-        lines += [(24, _line("EXT5V_V", "volt", 24, supply_v, "V"))]
-        lines += [(25, _line("BATT_V", "volt", 25, 0.0, "V"))]
-        self._file.put("".join(text for _, text in sorted(lines)))
-
-    def _update(self, label: str, state: PlantState, fault: str | None) -> None:
-        if fault == "stuck" and label in self._lines:
-            return
-        if fault in ("vanish", "storm"):
-            self._lines[label] = []
-            return
-        volts = state.voltages_v[label]
-        amps = state.rails_w[label] / volts
-        current, volt = _NUMBERS[label]
-        self._lines[label] = [
-            (current, _line(f"{label}_A", "current", current, amps, "A")),
-            (volt, _line(f"{label}_V", "volt", volt, volts, "V")),
+        lines = [
+            (24, _line("EXT5V_V", "volt", 24, supply_v, "V")),
+            (25, _line("BATT_V", "volt", 25, 0.0, "V")),
         ]
+        for label in labels:
+            (current, volt), volts = _NUMBERS[label], state.voltages_v[label]
+            amps = state.rails_w[label] / volts
+            lines.append((current, _line(f"{label}_A", "current", current, amps, "A")))
+            lines.append((volt, _line(f"{label}_V", "volt", volt, volts, "V")))
+        return "".join(text for _, text in sorted(lines)) if labels else _UNKNOWN
+
+    (folders.dev / "vcio").mkdir(exist_ok=True)
+    return ShownFile(TextFile(folders.dev / "vcio" / "pmic_read_adc"), answer)
 
 
 def pi_flags(folders: Folders) -> Iterator[ShownFile]:

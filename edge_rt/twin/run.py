@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import re
 import signal
 import time
@@ -13,21 +12,18 @@ from pathlib import Path
 from typing import Literal, Protocol, cast, get_args
 
 from edge_rt.config.board import Board
-from edge_rt.core.errors import RequestError
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 from edge_rt.twin.tree import BoardTree
 
-Kind = Literal["ambient", "fan-failure", "undervoltage", "vanish", "storm", "stuck"]
-FORM = "KIND@START[+SECONDS][:SENSOR][=VALUE]"
+Kind = Literal["ambient", "fan-failure", "undervoltage"]
+FORM = "KIND@START[+SECONDS][=VALUE]"
 _FORM = re.compile(
     r"(?P<kind>[a-z-]+)@(?P<start>\d+(?:\.\d+)?)(?:\+(?P<length>\d+(?:\.\d+)?))?"
-    r"(?::(?P<sensor>[^=]+))?(?:=(?P<value>-?\d+(?:\.\d+)?))?"
+    r"(?:=(?P<value>-?\d+(?:\.\d+)?))?"
 )
-_OF_SENSORS: tuple[Kind, ...] = ("vanish", "storm", "stuck")
 AMBIENT_C = (-60.0, 125.0)  # coldest and hottest air
-_STORM = 0.8  # share of the steps at which a read fails
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the next ones
 
@@ -39,16 +35,11 @@ class Event:
     - ambient: the air has `value` °C
     - fan-failure: the fan stands still
     - undervoltage: the supply sags
-    - vanish: the files of `sensor` are gone
-    - storm: most reads of `sensor` fail. A driver says EAGAIN then; no ordinary file can, so a
-      socket takes the file's place, and opening it gives ENXIO
-    - stuck: `sensor` shows what it showed when it began
     """
 
     kind: Kind
     start_s: float
     end_s: float = math.inf
-    sensor: str = ""  # a thermal zone or a rail
     value: float = 0.0
 
     @classmethod
@@ -60,11 +51,6 @@ class Event:
         kind = match["kind"]
         if kind not in get_args(Kind):
             raise ValueError(f"{kind!r} is no kind of event: expected {', '.join(get_args(Kind))}")
-        if (kind in _OF_SENSORS) != (match["sensor"] is not None):
-            need = (
-                "needs a sensor, such as :cpu-thermal" if kind in _OF_SENSORS else "has no sensor"
-            )
-            raise ValueError(f"{text!r}: {kind} {need}")
         if (kind == "ambient") != (match["value"] is not None):
             need = "needs a temperature, such as =40" if kind == "ambient" else "has no value"
             raise ValueError(f"{text!r}: {kind} {need}")
@@ -74,25 +60,17 @@ class Event:
             raise ValueError(f"{text!r}: expected a temperature from {low_c:g} to {high_c:g} °C")
         start_s = float(match["start"])
         end_s = start_s + float(match["length"]) if match["length"] else math.inf
-        known = cast("Kind", kind)
-        return cls(known, start_s, end_s, match["sensor"] or "", value)
+        return cls(cast("Kind", kind), start_s, end_s, value)
 
     def holds(self, time_s: float) -> bool:
         return self.start_s <= time_s < self.end_s
 
 
 class Script:
-    """All events of a run. Which reads fail in a storm comes from the seed."""
+    """All events of a run."""
 
-    def __init__(self, events: Sequence[Event], ambient_c: float, seed: int) -> None:
-        self._events = tuple(events)
-        self._ambient_c = ambient_c
-        self._dice = random.Random(seed)
-
-    @property
-    def sensors(self) -> frozenset[str]:
-        """Every sensor that an event names."""
-        return frozenset(event.sensor for event in self._events if event.sensor)
+    def __init__(self, events: Sequence[Event], ambient_c: float) -> None:
+        self._events, self._ambient_c = tuple(events), ambient_c
 
     def conditions(self, time_s: float) -> Conditions:
         """Return what the plant feels; of several ambient temperatures the latest one's."""
@@ -101,16 +79,6 @@ class Script:
         steps = sorted((e for e in now if e.kind == "ambient"), key=lambda event: event.start_s)
         ambient_c = steps[-1].value if steps else self._ambient_c
         return Conditions(ambient_c, "fan-failure" not in kinds, "undervoltage" in kinds)
-
-    def faults(self, time_s: float) -> dict[str, Kind]:
-        """Return the sensors that fail at this step, and how; the worst where several would."""
-        found: dict[str, Kind] = {}
-        for kind in ("stuck", "storm", "vanish"):
-            named = (e.sensor for e in self._events if e.kind == kind and e.holds(time_s))
-            for sensor in named:
-                if kind != "storm" or self._dice.random() < _STORM:
-                    found[sensor] = kind
-        return found
 
 
 class Watched(Protocol):
@@ -134,16 +102,14 @@ class Twin:
         events: Sequence[Event] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """RequestError where an event names no sensor of the board."""
         self.shape = Shape.of(board)
         self.parameters = draw(self.shape, seed)
         self._plant = Plant(self.shape, self.parameters, ambient_c)
-        self._script = Script(events, ambient_c, seed)
+        self._script = Script(events, ambient_c)
         self._watched, self._clock = watched, clock
         self._tree = BoardTree(root, self.shape, self.parameters)
         self._last_s: float | None = None
         self._cores, self._gpu = _Owed(), _Owed()
-        self._check()
 
     def step(self) -> PlantState | None:
         """Catch up with the clock; None once the watched process has ended."""
@@ -156,8 +122,7 @@ class Twin:
         dt_s = 0.0 if self._last_s is None else now_s - self._last_s
         self._last_s = now_s
         state = self._advance(dt_s, usage)
-        faults = self._script.faults(state.time_s)
-        self._tree.show(state, dt_s, usage, faults)
+        self._tree.show(state, dt_s, usage)
         return state
 
     def close(self) -> None:
@@ -171,13 +136,6 @@ class Twin:
         conditions = self._script.conditions(self._plant.time_s)
         clocks = self._tree.limits_hz(), gpu_s / dt_s, self._tree.gpu_limit_hz()
         return self._plant.step(dt_s, busy_s / dt_s, conditions, *clocks)
-
-    def _check(self) -> None:
-        unknown = self._script.sensors - self._tree.sensors
-        if unknown:
-            known = ", ".join(sorted(self._tree.sensors))
-            self.close()
-            raise RequestError(f"no sensor {sorted(unknown)[0]!r} on this board; it has {known}")
 
 
 class _Owed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_rt.twin.chip import (
@@ -18,7 +18,7 @@ from edge_rt.twin.chip import (
 from edge_rt.twin.filesystem import Folders, ShownFile, TextFile
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import PlantState
-from edge_rt.twin.rails import PmicFile, jetson_power, pi_flags, rapl_power
+from edge_rt.twin.rails import jetson_power, pi_flags, pmic_power, rapl_power
 from edge_rt.twin.shape import Parameters, Shape
 
 _ARM = "processor\t: {}\nBogoMIPS\t: 38.40\nCPU architecture: 8\n\n"
@@ -127,7 +127,6 @@ class BoardTree:
         self._clocks = CpuClocks(self.folders, shape)
         self._gpu = GpuClocks(self.folders, shape) if shape.gpu_steps_hz else None
         self._host = HostFiles(self.folders, shape)
-        self._pmic = PmicFile(self.folders, shape.board) if shape.firmware_throttles else None
         self._files = (
             *zones(self.folders, shape, parameters.zone_nearness),
             *cooling(self.folders, shape),
@@ -137,12 +136,6 @@ class BoardTree:
             *_rest(self.folders, shape),
         )
 
-    @property
-    def sensors(self) -> frozenset[str]:
-        """The sensors that events may name."""
-        named = {shown.sensor for shown in self._files if shown.sensor}
-        return frozenset(named).union(() if self._pmic is None else self._pmic.labels)
-
     def limits_hz(self) -> tuple[float, ...]:
         """Return the clocks that others allow, by policy."""
         return self._clocks.limits_hz()
@@ -151,14 +144,10 @@ class BoardTree:
         """Return the GPU's clock that others allow; None where there is no GPU."""
         return None if self._gpu is None else self._gpu.limit_hz()
 
-    def show(
-        self, state: PlantState, dt_s: float, usage: WatchedUsage, faults: Mapping[str, str]
-    ) -> None:
+    def show(self, state: PlantState, dt_s: float, usage: WatchedUsage) -> None:
         """Bring all files up to date after a step of `dt_s`."""
         for shown in self._files:
-            shown.show(state, faults)
-        if self._pmic is not None:
-            self._pmic.show(state, faults)
+            shown.show(state)
         self._host.show(dt_s, state.busy_cores, usage)
 
     def remove(self) -> None:
@@ -176,6 +165,7 @@ def _power(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
 def _rest(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
     if shape.firmware_throttles:
         yield from pi_flags(folders)
+        yield pmic_power(folders, shape.board)
     if shape.fan_points:
         yield from fan_files(folders, jetson=bool(shape.gpu_steps_hz))
     if "x86_64" in shape.board.match.architectures:

@@ -85,7 +85,7 @@ def capped_scene(name: str, seed: int, slower: float = 1.0, seconds: float = _CA
 def hot_scene(name: str, seed: int, phase_s: float = _PHASE_S) -> Scene:
     """35 °C around the board, then 45 °C, then a fan that stands still."""
     events = (Event.parse(f"ambient@{phase_s}=45"), Event.parse(f"fan-failure@{2 * phase_s}"))
-    script = Script(events, 35.0, seed)
+    script = Script(events, 35.0)
     board = load_boards()[name]
     return Scene(board, seed, speed_of(name), _CHAT, 3 * phase_s, script=script, ambient_c=35.0)
 

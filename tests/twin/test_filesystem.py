@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from edge_rt.board.readers.sysfs import HeldFile
-from edge_rt.twin.filesystem import NumberFile, TextFile, show
+from edge_rt.twin.filesystem import NumberFile
 
 
 def number(file: HeldFile) -> int | None:
@@ -25,18 +23,15 @@ def test_a_reader_may_keep_the_file_open(tmp_path: Path) -> None:
     assert len(sizes) == 1
 
 
-@pytest.mark.parametrize("kind", [NumberFile, TextFile])
-def test_faults_and_recovery(tmp_path: Path, kind: type[NumberFile] | type[TextFile]) -> None:
-    file, held = kind(tmp_path / "temp"), HeldFile(tmp_path / "temp")
-    show(file, "1\n", None)
+def test_a_file_that_refuses_to_be_read_comes_back(tmp_path: Path) -> None:
+    file, held = NumberFile(tmp_path / "temp"), HeldFile(tmp_path / "temp")
+    file.put("1")
     assert number(held) == 1
-    show(file, "2\n", "stuck")
-    assert number(held) == 1
-    for fault, word in (("storm", "ENXIO"), ("storm", "ENXIO"), ("vanish", "ENOENT")):
-        show(file, "3\n", fault)
+    for _ in range(2):
+        file.refuse()
         assert number(held) is None
-        assert word in (held.error or "")
-    show(file, "4\n", None)
+        assert "ENXIO" in (held.error or "")
+    file.put("4")
     assert number(held) == 4
 
 

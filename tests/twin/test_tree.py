@@ -171,40 +171,6 @@ def test_a_governor_may_turn_the_clock_down_and_up_again(tmp_path: Path) -> None
     assert int(file.read_text()) == 2_400_000
 
 
-def test_a_vanished_zone_fails_and_comes_back(tmp_path: Path) -> None:
-    stage = Stage("raspberry-pi-5", tmp_path / "board", "vanish@1+1:cpu-thermal")
-    assert ("cpu-thermal", "temp_c") in stage.readings.read()
-    stage.go(10)
-    assert ("cpu-thermal", "temp_c") not in stage.readings.read()
-    assert "ENOENT" in stage.readings.errors()["cpu-thermal"]
-    stage.go(12)
-    assert ("cpu-thermal", "temp_c") in stage.readings.read()
-
-
-def test_a_storm_makes_most_reads_fail(tmp_path: Path) -> None:
-    stage = Stage("jetson-orin-nano-8gb", tmp_path / "board", "storm@1+9:VDD_IN")
-    seen = []
-    for _ in range(80):
-        stage.go(1)
-        seen.append(("VDD_IN", "power_w") in stage.readings.read())
-    assert seen[:9] == [True] * 9
-    assert 0 < sum(seen[12:]) < 40
-    stage.go(30)
-    assert ("VDD_IN", "power_w") in stage.readings.read()
-
-
-def test_a_stuck_sensor_shows_the_same_while_the_board_warms(tmp_path: Path) -> None:
-    stage = Stage("raspberry-pi-5", tmp_path / "board", "stuck@1:cpu-thermal", "stuck@1:VDD_CORE")
-    stage.go(12)
-    before = stage.readings.read()
-    state = stage.go(300, 4.0)
-    after = stage.readings.read()
-    for key in (("cpu-thermal", "temp_c"), ("VDD_CORE", "power_w")):
-        assert after[key] == before[key]
-    assert state.chip_c > before["cpu-thermal", "temp_c"] + 3
-    assert after["DDR_VDD2", "power_w"] > before["DDR_VDD2", "power_w"]
-
-
 def test_an_undervoltage_shows_in_flag_alarm_and_supply(tmp_path: Path) -> None:
     stage = Stage("raspberry-pi-5", tmp_path / "board", "undervoltage@1+2")
     assert stage.readings.read()["under_voltage", "flag"] == 0.0

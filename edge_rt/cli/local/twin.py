@@ -75,9 +75,6 @@ def twin(
       ambient@60=40            the air has 40 °C from then on
       fan-failure@30+20        the fan stands still
       undervoltage@10+5        the supply sags
-      vanish@10:cpu-thermal    the sensor's file is gone
-      storm@10+5:VDD_IN        most reads of the sensor fail
-      stuck@10:cpu-thermal     the sensor shows what it last showed
 
     Example:
         edge-rt twin --board raspberry-pi-5 --watch 1 --dir ./twin
