@@ -33,13 +33,7 @@ class Reply:
     tokens: int
     fingerprint: str  # of the model; "" where the server tells none
     edge: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    timings: Mapping[str, Any] = field(default_factory=dict[str, Any])  # as llama-server tells them
     choices: Sequence[Mapping[str, Any]] = ()  # all answers, as they came
-
-    @property
-    def tokens_per_s(self) -> float | None:
-        """The speed of the answer without its prompt, by the server's clock."""
-        return self.edge.get("tokens_per_s") or self.timings.get("predicted_per_second")
 
     @property
     def seconds(self) -> float:
@@ -115,7 +109,6 @@ def reply_of(response: Response) -> Reply:
             tokens=usage["completion_tokens"],
             fingerprint=document.get("system_fingerprint") or "",
             edge=document.get("edge") or {},
-            timings=document.get("timings") or {},
             choices=document["choices"],
         )
     except (ValueError, KeyError, IndexError, TypeError) as error:

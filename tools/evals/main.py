@@ -15,7 +15,7 @@ COMMANDS = {
     "switch": "Compare the ways in which two models can answer together.",
     "samples": "Compare checked samples of a small model with a large one.",
     "suggest": "Hold estimates of speed and joules against published measurements of boards.",
-    "structured": "Hold JSON Schemas against texts, and answers against JSON Schemas.",
+    "structured": "Hold JSON Schemas against texts that they allow or forbid.",
 }
 
 
