@@ -148,7 +148,6 @@ def test_cpu_time_counts_children_that_ended(tmp_path: Path) -> None:
         asyncio.run(until(ended, child))
         assert len(child.tree()) == 1
         assert child.cpu_s() >= 0.2
-        assert child.children_cpu_s() == 0.0
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), BenchError("broke off")])

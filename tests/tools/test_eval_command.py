@@ -83,12 +83,12 @@ def test_modes_go_into_the_request(data: Path, tmp_path: Path) -> None:
             "--limit",
             "1",
         ]
-        words += ["--mode", "single", "--mode", "switch:ead", "--large-share", "0.2"]
+        words += ["--mode", "single", "--mode", "switch:ead"]
         done = call(*words, "--json", tmp_path / "out.json")
     assert done.exit_code == 0, done.output
     assert [body["edge"] for body in server.questions] == [
-        {"cache": "off", "mode": "single", "large_share": 0.2},
-        {"cache": "off", "mode": "switch:ead", "large_share": 0.2},
+        {"cache": "off", "mode": "single"},
+        {"cache": "off", "mode": "switch:ead"},
     ]
 
 
@@ -158,7 +158,6 @@ def test_nobody_there_is_told(data: Path, tmp_path: Path) -> None:
     [
         (["run", "--task", "chess"], "chess"),
         (["run", *ARC, "--socket", "a", "--url", "b"], "two servers"),
-        (["run", *ARC, "--socket", "a", "--board", "b"], "--board goes with"),
         (["run", "--data", "d"], "--task"),
         (["run", "--task", "arc"], "--data"),
         (["switch", *ARC, "--pair", "x", "--shares", "ten"], "percentages"),
@@ -170,12 +169,6 @@ def test_wrong_use_is_told(words: list[str], told: str) -> None:
     done = call(*words)
     assert done.exit_code == 2
     assert told in done.output
-
-
-def test_an_unknown_board_is_told(data: Path) -> None:
-    done = call("run", "--task", "gsm8k", "--data", data, "--board", "toaster")
-    assert done.exit_code == 1
-    assert "no board 'toaster'; known are" in done.output
 
 
 def test_a_model_without_a_partner_is_told(data: Path, tmp_path: Path) -> None:

@@ -44,8 +44,6 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
     row = figures(found([True, False]), BOOT)
     for name in (
         "energy_j",
-        "board_j",
-        "cpu_s",
         "large_share",
         "ipw_pct",
         "j_per_correct",

@@ -12,7 +12,6 @@ from eval_server import Server, serving
 from evallib import EvalError
 from evallib.asker import Asker
 from evallib.journal import Journal
-from evallib.meter import NoMeter, Spent
 from evallib.rounds import Rounds, Sampling, Work
 from evallib.task import Item, Judged, Row, Task
 from evallib.way import Way, chosen, ways
@@ -41,11 +40,6 @@ class OtherEcho(Echo):
     name = "other"
 
 
-class Meter(NoMeter):
-    def end(self, begin_s: float, end_s: float) -> Spent:
-        return Spent(1.5, 0.1, 8.0)
-
-
 def work(count: int, task: Task | None = None) -> Work:
     return Work(task or Echo(), [Item(f"{n}", f"question {n}", None) for n in range(count)])
 
@@ -56,7 +50,6 @@ def rounds(server: Server, journal: Path, asked: Sequence[Way], *works: Work, **
     made = Rounds(
         asker,
         Journal(journal),
-        Meter(),
         asked,
         Sampling(**how),
         lambda share, doing: told.append((share, doing)),
@@ -139,7 +132,6 @@ def test_an_answer_is_kept_with_what_it_took(tmp_path: Path) -> None:
         "yes",
         "stop",
     )
-    assert (record.cpu_s, record.others, record.board_j) == (1.5, 0.1, 8.0)
     assert {name: getattr(record, name) for name in edge} == edge
     assert (record.prompt_tokens, record.cached_tokens, record.tokens) == (9, 2, 1)
     assert record.key.models == "fp_big,fp_tiny"

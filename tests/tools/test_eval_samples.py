@@ -10,7 +10,6 @@ import pytest
 from evallib.asker import Reply
 from evallib.intervals import Bootstrap
 from evallib.journal import Journal
-from evallib.meter import NoMeter
 from evallib.record import Key
 from evallib.rounds import Sampling, Work
 from evallib.samples import problems
@@ -189,7 +188,7 @@ def test_samples_of_one_request_are_kept_with_the_tokens_of_each(tmp_path) -> No
     server, journal = Server(*choices), Journal(tmp_path / "a.jsonl", Drawn)
     ways = sources("bfcl", "large", "small", most=2, temperature=0.8)
     item = Calls().item(0, ROW)
-    recorder = Recorder(server, journal, NoMeter(), ways, Sampling(), lambda share, what: None)
+    recorder = Recorder(server, journal, ways, Sampling(), lambda share, what: None)
     for _ in range(2):  # what is there is not asked again
         asyncio.run(recorder.run([Work(Calls(), [item])]))
     greetings = [body for body in server.bodies if "n" not in body]

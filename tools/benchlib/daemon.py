@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from bootstrap.paths import CHECKOUT
+from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.twin import simulated_board
 
 from benchlib import BenchError
 from benchlib.http import Address, fetch, get_json
@@ -72,7 +73,7 @@ def model_file(store: Path, model: str = MODEL) -> Path:
 @dataclass(frozen=True)
 class Ours:
     """Our side. `directory` holds its socket, configuration, log and what it learns; `extra` are
-    sections of its configuration, and `environ` is added to its environment.
+    sections of its configuration.
     """
 
     python: Path  # of the .venv
@@ -80,7 +81,6 @@ class Ours:
     directory: Path
     name: str = "ours"
     extra: Mapping[str, object] = field(default_factory=dict[str, object])
-    environ: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def features(self) -> str:
         """Its version and the instruction sets that its llama.cpp was built for."""
@@ -116,7 +116,7 @@ class Ours:
         edge_rt = str(self.python.with_name("edge-rt"))
         argv = [edge_rt, "serve", *options(config_file, socket, self.store)]
         own = str(self.directory)  # what it learns is not the machine's, nor is what it is told
-        environ = {"STATE_DIRECTORY": own, "CONFIGURATION_DIRECTORY": own, **self.environ}
+        environ = {"STATE_DIRECTORY": own, "CONFIGURATION_DIRECTORY": own}
         with Child(argv, self.directory / "ours.log", environ=environ) as child:
             ready_s = await until(answers, child)
             yield Running(child, address, ready_s)
@@ -126,3 +126,19 @@ def for_all(store: Path, directory: Path) -> Ours:
     """A daemon whose socket is every user's, with MODEL's weights; raises BenchError."""
     model_file(store)
     return Ours(Path(sys.executable), store, directory, extra={"socket": {"mode": "0666"}})
+
+
+@asynccontextmanager
+async def simulated(
+    directory: Path, board: str, clients: int = 1, extra: Mapping[str, object] | None = None
+) -> AsyncGenerator[Running]:
+    """Run a daemon on a simulated board, with room for so many `clients` at once.
+
+    `extra` are sections of its configuration.
+    """
+    python, store = Path(sys.executable), cache_dir() / "store"
+    settings = Settings(model_file(store), MODEL, clients * 2048, clients, None)
+    with simulated_board(str(python.with_name("edge-rt")), board) as root:
+        sections = {**(extra or {}), "sensors": {"root": str(root)}}
+        async with Ours(python, store, directory, extra=sections).run(settings) as running:
+            yield running

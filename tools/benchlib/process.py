@@ -62,11 +62,7 @@ class Child:
 
     def cpu_s(self) -> float:
         """CPU seconds of the whole tree so far, those that ended and were waited for included."""
-        return sum(_cpu_s(process, ended=True) for process in self.tree())
-
-    def children_cpu_s(self) -> float:
-        """CPU seconds of its descendants that still run, without itself."""
-        return sum(_cpu_s(process) for process in self.tree()[1:])
+        return sum(_cpu_s(process) for process in self.tree())
 
     def check(self) -> None:
         """Raise BenchError with the end of the log when the process has ended."""
@@ -146,11 +142,10 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _cpu_s(process: psutil.Process, *, ended: bool = False) -> float:
-    """Its CPU seconds; with `ended`, also those of its children that it has waited for."""
+def _cpu_s(process: psutil.Process) -> float:
+    """Its CPU seconds, and those of its children that it has waited for."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    of_ended = times.children_user + times.children_system if ended else 0.0
-    return times.user + times.system + of_ended
+    return times.user + times.system + times.children_user + times.children_system

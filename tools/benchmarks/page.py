@@ -9,12 +9,11 @@ from pathlib import Path
 
 import click
 from benchlib import BenchError
-from benchlib.daemon import MODEL
+from benchlib.daemon import MODEL, simulated
 from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import published
 from benchlib.report import Report
-from benchlib.sim_board import simulated
 from benchlib.stats import summarise
 
 _BOARD = "raspberry-pi-5"

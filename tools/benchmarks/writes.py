@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from benchlib.daemon import MODEL
+from benchlib.daemon import MODEL, simulated
 from benchlib.http import post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Running
-from benchlib.sim_board import simulated
 from benchlib.writes import Written, own_disk, written
 
 _BOARD = "raspberry-pi-5"

@@ -11,7 +11,7 @@ from evallib.intervals import Bootstrap, Interval
 from evallib.record import Record
 
 Found = Mapping[str, Record]  # by item
-_MEASURES = ("seconds", "cpu_s", "energy_j", "board_j")
+_MEASURES = ("seconds", "energy_j")
 _COUNTS = ("tokens", "switches", "catch_up_tokens", "accepted_tokens", "rejected_tokens")
 
 
@@ -37,7 +37,6 @@ def figures(found: Found, boot: Bootstrap) -> dict[str, Any]:
         "ipw_pct": _json(_ipw_pct(records, boot)),
         "j_per_correct": _json(_j_per_correct(records, boot)),
         "temp_c": max(_known(records, "temp_c"), default=None),
-        "others_cores": _mean(_known(records, "others")),
     }
 
 

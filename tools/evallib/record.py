@@ -28,9 +28,8 @@ class Key(msgspec.Struct, frozen=True, array_like=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, or why there is none: `failed`. None is what is not known.
 
-    `energy_j` is what the answer added to what the board draws anyway and `board_j` all that the
-    board drew meanwhile; `others` are the cores that other processes used. From `mode` on it is
-    what the response tells of two models and of drafts, in tokens.
+    `energy_j` is what the answer added to what the board draws anyway. From `mode` on it is what
+    the response tells of two models and of drafts, in tokens.
     """
 
     key: Key
@@ -42,10 +41,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     reason: str = ""
     seconds: float = 0.0
-    cpu_s: float | None = None  # of the engine
-    others: float | None = None
     energy_j: float | None = None
-    board_j: float | None = None
     power_w: float | None = None
     temp_c: float | None = None
     prompt_tokens: int = 0

@@ -10,7 +10,6 @@ from edge_rt.core.decoding import Made
 from evallib import EvalError
 from evallib.asker import Asks, Reply, Unanswered, question
 from evallib.journal import Journal
-from evallib.meter import Meter, Spent
 from evallib.record import Key, Record, canonical, word
 from evallib.task import Item, Judged, Task
 from evallib.way import Way
@@ -54,7 +53,6 @@ class Rounds:
 
     asker: Asks
     journal: Journal
-    meter: Meter
     ways: Sequence[Way]
     sampling: Sampling
     tell: Callable[[float, str], None]
@@ -108,12 +106,10 @@ class Rounds:
         try:
             if len(self.ways) > 1:
                 await self._forget(way)
-            self.meter.begin()
             reply = await self.asker.ask(self._body(task, item, way))
         except Unanswered as error:
             return Record(key=key, way=way.name, failed=str(error))
-        spent = self.meter.end(reply.begin_s, reply.end_s)
-        return record_of(key, way, reply, spent, task.judge(item, reply.text))
+        return record_of(key, way, reply, task.judge(item, reply.text))
 
     async def _forget(self, way: Way) -> None:
         """Have each model read something else, so that it does not know the prompt."""
@@ -134,7 +130,7 @@ class Rounds:
             raise EvalError(f"{FAILURES} answers in a row failed, the last with: {record.failed}")
 
 
-def record_of(key: Key, way: Way, reply: Reply, spent: Spent, judged: Judged) -> Record:
+def record_of(key: Key, way: Way, reply: Reply, judged: Judged) -> Record:
     """Return what is kept of an answer."""
     edge = reply.edge
     return Record(
@@ -146,9 +142,6 @@ def record_of(key: Key, way: Way, reply: Reply, spent: Spent, judged: Judged) ->
         text=reply.text,
         reason=reply.reason,
         seconds=reply.seconds,
-        cpu_s=spent.cpu_s,
-        others=spent.others,
-        board_j=spent.board_j,
         prompt_tokens=reply.prompt_tokens,
         cached_tokens=reply.cached_tokens,
         tokens=reply.tokens,

@@ -58,7 +58,7 @@ class Session:
             show(0.0, "starting")
             async with self.hosting as host:
                 asker = host.asker or Asker(host.address, self.patience_s)
-                rounds.append(Rounds(asker, journal, host.meter, self.ways, self.sampling, show))
+                rounds.append(Rounds(asker, journal, self.ways, self.sampling, show))
                 await rounds[0].run(self.works)
 
 

@@ -19,7 +19,6 @@ from evallib.hosting import Own
 from evallib.intervals import Bootstrap
 from evallib.journal import Journal
 from evallib.markdown import percent, short, text
-from evallib.meter import Spent
 from evallib.options import BESIDE, Options, result, shared
 from evallib.record import Key, Record, canonical, word
 from evallib.rounds import Work, record_of
@@ -106,7 +105,7 @@ class Answers:
                 reply: Reply = await self.asker.ask(body)
             judged = task.judge(item, reply.text)
             ended = reply.edge.get("ended") or ["complete" if reply.reason == "stop" else "cut"]
-            record = record_of(key, Way(way, self.model, edge), reply, Spent(), judged)
+            record = record_of(key, Way(way, self.model, edge), reply, judged)
             record = replace(record, why=ended[0])
             self.journal.add(record)
         self.found[item.id, way] = record

@@ -12,7 +12,7 @@ import click
 from benchlib.daemon import MODEL
 from benchlib.http import Address
 from evallib.document import Document, plain_row
-from evallib.hosting import host, simulated
+from evallib.hosting import host
 from evallib.intervals import Bootstrap
 from evallib.markdown import figure, percent, short, text
 from evallib.options import BESIDE, Options, asked, result, shared
@@ -45,22 +45,14 @@ _NOTE = (
 
 @click.command()
 @asked
-@click.option("--board", help="Simulate this board around our own daemon, for joules.")
 @click.option("--model", "models", multiple=True, help="May be given several times.")
 @click.option("--mode", "modes", multiple=True, help="Of decoding; may be given several times.")
-@click.option("--large-share", type=click.FloatRange(0, 1), help="Of a switch between two models.")
-@click.option("--threshold", type=float, help="Of a gate between two models.")
-@click.option("--first", type=click.IntRange(0), help="Tokens that the large model writes first.")
 @result("run", BESIDE)
 @shared
 def run(
     address: Address | None,
-    board: str | None,
     models: tuple[str, ...],
     modes: tuple[str, ...],
-    large_share: float | None,
-    threshold: float | None,
-    first: int | None,
     json_file: Path,
     **shared_options: Any,
 ) -> None:
@@ -70,21 +62,17 @@ def run(
     modes each question goes to all of them, and they are compared with the first. What is done is
     not done again: a run that was interrupted goes on where it ended.
     """
-    if board is not None and address is not None:
-        raise click.UsageError("--board goes with a daemon of our own, not with --socket or --url.")
     options = Options(**shared_options)
-    terms = {"large_share": large_share, "threshold": threshold, "first": first}
-    ways = _ways(models or (MODEL,), modes, {k: v for k, v in terms.items() if v is not None})
+    ways = [_way(*one) for one in product(models or (MODEL,), modes or (None,))]
     works = options.works()
     named = list(dict.fromkeys(way.model for way in ways))
-    around = None if board is None else simulated(board)
     report = partial(_report, options, works, ways)
     Session(
         works,
         ways,
         options.sampling,
         options.patience,
-        host(address, options.store, named, _CONTEXT, options.threads, around),
+        host(address, options.store, named, _CONTEXT, options.threads),
         report,
         _COLUMNS,
         json_file,
@@ -92,13 +80,10 @@ def run(
     ).run()
 
 
-def _ways(models: Sequence[str], modes: Sequence[str], terms: dict[str, Any]) -> list[Way]:
-    found: list[Way] = []
-    for model, mode in product(models, modes or (None,)):
-        edge = terms if mode is None else {"mode": mode, **terms}
-        name = model if mode is None else f"{model} {mode}"
-        found.append(Way(name, model, edge, (model,)))
-    return found
+def _way(model: str, mode: str | None) -> Way:
+    if mode is None:
+        return Way(model, model, {}, (model,))
+    return Way(f"{model} {mode}", model, {"mode": mode}, (model,))
 
 
 def _report(

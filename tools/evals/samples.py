@@ -92,4 +92,4 @@ async def _ask(
                 name = work.task.name
                 ways = sources(name, *models, MOST.get(name, STOP.most), temperature)
                 how, asker = Sampling(seed=seed), Asker(host.address)
-                await Recorder(asker, journal, host.meter, ways, how, show).run([work])
+                await Recorder(asker, journal, ways, how, show).run([work])
