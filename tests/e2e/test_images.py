@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,15 @@ from typing import Any
 import httpx
 import PIL.Image
 import pytest
+from hostile_images import hostile_images
 from tiny_projector import write_seeing
 
 COMMAND = Path(sys.executable).with_name("edge-rt")
 SEES, BLIND = "sees", "blind"
 LOOK = {"type": "text", "text": "What is it, in some words, and where may it be? " * 2}
+HOSTILE, SENDERS, OTHERS = 200, 4, 20  # files, clients that send them, files by an answer
+FIELD = r"`(messages|input)\[0\]\.(content\[1\]|images\[0\])`"
+SAYS_WHY = re.compile(rf"{FIELD}: the image (is none of|is damaged:|has \d+ x) .+\.")
 MEANWHILE = 40  # characters of an answer, behind which its engine is killed
 
 
@@ -113,6 +119,56 @@ def refuse_broken(daemon: Any, whole: bytes) -> None:
         assert error["code"] == "invalid_image"
     answer = ask(daemon, LOOK, {"type": "image_url", "image_url": {"url": "http://127.0.0.1/x"}})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages[0].content[1]")
+
+
+def test_200_hostile_files_cost_their_requests_alone(daemon: Any) -> None:
+    engine = daemon.engine()["pid"]
+    apis = chat_error, messages_error, responses_error, ollama_error
+
+    def said() -> list[str]:
+        answers = [ask(daemon, LOOK, max_tokens=40), ask(daemon, part(picture(4)), LOOK)]
+        return [answer.json()["choices"][0]["message"]["content"] for answer in answers]
+
+    before = said()
+    with ThreadPoolExecutor(SENDERS) as senders:
+        files = map(base64.b64encode, hostile_images(HOSTILE, seed=3))
+        errors = [
+            senders.submit(apis[number % len(apis)], daemon, file.decode())
+            for number, file in enumerate(files)
+        ]
+        for number, error in enumerate(errors):
+            assert SAYS_WHY.fullmatch(error.result()), error.result()
+            if number % OTHERS == 0:
+                assert said() == before
+    assert daemon.engine()["pid"] == engine
+
+
+def chat_error(daemon: Any, image: str) -> str:
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
+    return refused(ask(daemon, LOOK, picture))["error"]["message"]
+
+
+def messages_error(daemon: Any, image: str) -> str:
+    source = {"type": "base64", "media_type": "image/png", "data": image}
+    said = [{"role": "user", "content": [LOOK, {"type": "image", "source": source}]}]
+    asked = {"messages": said, "max_tokens": 4}
+    return refused(daemon.post(asked, "/v1/messages"))["error"]["message"]
+
+
+def responses_error(daemon: Any, image: str) -> str:
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{image}"}
+    said = [{"role": "user", "content": [{**LOOK, "type": "input_text"}, picture]}]
+    return refused(daemon.post({"input": said}, "/v1/responses"))["error"]["message"]
+
+
+def ollama_error(daemon: Any, image: str) -> str:
+    said = [{"role": "user", "content": LOOK["text"], "images": [image]}]
+    return refused(daemon.post({"messages": said}, "/api/chat"))["error"]
+
+
+def refused(answer: httpx.Response) -> Any:
+    assert answer.status_code == 400, answer.text
+    return answer.json()
 
 
 def test_files_of_the_folder(daemon: Any, pictures: Path) -> None:

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import time
-import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import msgspec
 import PIL.Image
 import pytest
+from hostile_images import bomb
 
 from edge_rt.config.images import Images
 from edge_rt.core.errors import RequestError, Unavailable
@@ -115,19 +115,6 @@ def test_what_is_transparent_is_white() -> None:
     clear = PIL.Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     (image,) = decode(file_of(clear, "PNG"))
     assert set(image.pixels) == {255}
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few kilobytes that says that it has so many pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    body = zlib.compress(bytes(1 << 20), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
