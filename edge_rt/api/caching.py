@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge_rt.api.allowance import Allowance, Cached, grant
+from edge_rt.api.asked import RecentRequests
 from edge_rt.api.kept import (
     DECODER,
     NOBODY,
@@ -74,6 +77,8 @@ class Caching:
         self.saved_j: defaultdict[str, float] = defaultdict(float)  # by model, as far as known
         self.misses = 0
         self.restored_prompts = self.restored_tokens = 0  # in part from the disk
+        self.flights = Flights()
+        self.recent = RecentRequests()
         self._clock, self._simulated = clock, simulated
 
     def serves(self, client: str | None) -> bool:
@@ -211,3 +216,37 @@ class Nearby:
 
         point = vector(embedded.vectors)
         return AskedQuestion(Question(digest(topic.scope, space), topic.text, point, space), cost)
+
+
+class Flights:
+    """Tracks questions under way, by keys of the cache, and tells when each has ended.
+
+    Nobody waits for ever: a client that does not read its answer is cut off.
+    """
+
+    def __init__(self) -> None:
+        self._flying: dict[bytes, asyncio.Future[bool]] = {}  # whether it ended well
+
+    @contextmanager
+    def made(self, key: bytes) -> Generator[None, None, None]:
+        """While the answer of that key is being made; the first who makes it counts."""
+        ended = asyncio.get_running_loop().create_future()
+        first = self._flying.setdefault(key, ended) is ended
+        well = False
+        try:
+            yield
+            well = True
+        finally:
+            if first:
+                del self._flying[key]
+                ended.set_result(well)
+
+    async def landed(self, key: bytes) -> bool:
+        """Wait for the answer of that key; False where nobody makes it.
+
+        Where it failed or its client left, one of the waiting requests is told so, to make it.
+        """
+        while (ended := self._flying.get(key)) is not None:
+            if await asyncio.shield(ended):
+                return True
+        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
+from edge_rt.api.asked import CheckedRequest, MakeReader, Sent
 from edge_rt.api.caching import not_cached
 from edge_rt.api.kept import Found, Place, Topic
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of, new_head
 from edge_rt.api.middleware.decode import read_body, unless_gone
-from edge_rt.api.openai.answers import Dialect, MakeReader
+from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.constraint import checker_of, judge_named
 from edge_rt.api.openai.fields import (
     GenerationFields,
@@ -31,15 +32,13 @@ from edge_rt.api.run import CachedReplay, Run
 from edge_rt.api.work import Work
 from edge_rt.core.chat_format import ChatPrompt, Reading
 from edge_rt.core.decoding import Constraint
-from edge_rt.core.requests import Call, FitLimit, Identity, Plan
+from edge_rt.core.requests import Call, Cost, FitLimit, Identity, Plan
 from edge_rt.core.routing import RouteRequest
 from edge_rt.generation.samples.judge import Judge
 from edge_rt.generation.samples.terms import SamplesTerms
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
-Form = Callable[[Head, Reading | None, MakeReader | None], Dialect]
-"""Makes the dialect of answers with that head, whose text is read so, by such readers."""
-MakeDialect = Callable[[Work], Dialect]
+
 
 _UNREAD = (
     "the calls in this model's chat template do not read back; a system message explains other ones"
@@ -64,30 +63,23 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
         exchange = exchange_of(scope)
-        request = self._body.read(body, exchange.warnings).with_adapters()
-        request.check()
-        await self.serve(request, exchange, receive, send)
+        sent = Sent(self.prefix, exchange.client, body)
+        asked = self.context.caching.recent.get(sent) or self._read(sent)
+        exchange.warnings += asked.warnings
+        await self.serve(asked, exchange, receive, send)
 
     async def serve(
-        self,
-        request: RequestT,
-        exchange: Exchange,
-        receive: Receive,
-        send: Send,
-        form: Form | None = None,
+        self, asked: CheckedRequest[RequestT], exchange: Exchange, receive: Receive, send: Send
     ) -> None:
-        """Answer a checked request in this dialect or another `form`.
-
-        Errors before the response are raised.
-        """
+        """Answer a checked request; errors before the response are raised."""
+        request, caching = asked.request, self.context.caching
         checker_of(request.edge, self.context.checkers)  # raises RequestError
-        make = partial(self._dialect, request, form)
-        place = await self._place(request, exchange.client)
-        found = None if place is None else await self.context.caching.find(place)
+        place = await self._place(asked, exchange.client)
+        found = None if place is None else await caching.find(place)
         if found is not None:
-            await self._replay(request, make, found, exchange, send)
+            await self._replay(asked, found, exchange, send)
         else:
-            await unless_gone(self._answer(request, make, place, exchange, send), receive)
+            await unless_gone(self._answer(asked, place, exchange, send), receive)
 
     def route_request(
         self, request: RequestT, prompt: ChatPrompt | Text, client: str | None
@@ -206,23 +198,31 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return None
 
     async def _answer(
-        self,
-        request: RequestT,
-        make: MakeDialect,
-        place: Place | None,
-        exchange: Exchange,
-        send: Send,
+        self, asked: CheckedRequest[RequestT], place: Place | None, exchange: Exchange, send: Send
     ) -> None:
-        """Answer what was not answered before in just these words.
-
-        A question of the same meaning may have been; else a model answers.
-        """
+        """Answer what was not answered before in just these words."""
+        if place is None or not place.shared:
+            await self._make(asked, place, exchange, send)
+            return
         caching = self.context.caching
+        waited = await caching.flights.landed(place.key)
+        found = await caching.find(place) if waited else None
+        if found is not None:
+            await self._replay(asked, found, exchange, send)
+            return
+        with caching.flights.made(place.key):
+            await self._make(asked, place, exchange, send)
+
+    async def _make(
+        self, asked: CheckedRequest[RequestT], place: Place | None, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer from the cache, if it has a question of the same meaning, or else by a model."""
+        request, caching = asked.request, self.context.caching
         meant = None if place is None else await caching.read(place, exchange.arrived, exchange.app)
         if place is not None and meant is not None:
             found = await caching.find_near(place, meant)
             if found is not None:
-                await self._replay(request, make, found, exchange, send)
+                await self._replay(asked, found, exchange, send)
                 return
         if place is not None:
             caching.missed(place)
@@ -230,7 +230,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             raise not_cached(place)
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request, exchange.client)
-        dialect = make(work)
+        form = self._form(asked, work)
         if work.reading is not None and work.reading.tools and work.reading.format.calls.unread:
             exchange.warnings.append(_UNREAD)
         if work.image_bytes and request.edge is not None and request.edge.context:
@@ -244,22 +244,22 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         record = None if place is None else caching.record(place, meant)
         samples = request.samples
         if samples is None:
-            run = Run(self.context, work, dialect, exchange, record)
+            run = Run(self.context, work, form, exchange, record)
         else:
-            sampling = self._sampled(request, make, samples, work, exchange)
-            run = SampledRun(self.context, work, dialect, exchange, sampling)
+            sampling = self._sampled(asked, samples, work, exchange, before)
+            run = SampledRun(self.context, work, form, exchange, sampling)
         await (run.stream(send) if work.stream else run.plain(send))
 
     def _sampled(
         self,
-        request: RequestT,
-        make: MakeDialect,
+        asked: CheckedRequest[RequestT],
         terms: SamplesTerms,
         work: Work,
         exchange: Exchange,
+        before: Sequence[Cost],
     ) -> SamplePlan:
         """Return how the samples of a request are made; raises RequestError or ModelNotFound."""
-        accept, judges = terms.accept, self.context.judges
+        request, accept, judges = asked.request, terms.accept, self.context.judges
         name = None if accept is None else accept.checker
         judge = Judge(
             terms, None if name is None else judge_named(name, judges), self.context.sandbox
@@ -272,53 +272,68 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             how = {"mode": "lookup", "partner": None, "large_share": None, "threshold": None}
             edge = replace(said, **how, first=None)
             made = await self.prepare(replace(request, model=larger, edge=edge), exchange.client)
-            made = made.granted(exchange.arrived, work.before, exchange.app)
+            made = made.granted(exchange.arrived, before, exchange.app)
             first = work.calls[0]
             return made.with_calls(id=first.id, client=first.client, user=first.user)
 
         return SamplePlan(
             terms,
             judge,
-            make,
+            partial(self._form, asked),
             lambda work: self.reader(request, work.reading),
             None if larger is None else prepare,
         )
 
     async def _replay(
-        self,
-        request: RequestT,
-        make: MakeDialect,
-        found: Found,
-        exchange: Exchange,
-        send: Send,
+        self, asked: CheckedRequest[RequestT], found: Found, exchange: Exchange, send: Send
     ) -> None:
-        """Answer with a kept answer."""
+        """Answer with a kept answer; its document of an earlier time is used again if it fits."""
+        request, told, id = asked.request, asked.told, self._new_id()
         exchange.model = found.card.id
-        content = found.content
-        plan = Plan(found.card.id, mode=content.mode, why=content.route)
-        prompts, reading = self.replayed_prompts(request), content.reading
-        work = self.work(request, self._new_id(), plan, prompts, reading=reading, found=found)
-        replay = CachedReplay(self.context, work, make(work), exchange, found)
+        if told is not None and told.fits(found):
+            head = new_head(self.context, found.card, id)
+            await told.again(self.context, head, found, exchange, send)
+            return
+        work = self._again(request, found, id)
+        replay = CachedReplay(self.context, work, self._form(asked, work), exchange, found)
         await (replay.stream(send) if request.stream else replay.plain(send))
+        asked.told = replay.told
 
-    def _dialect(self, request: RequestT, form: Form | None, work: Work) -> Dialect:
+    def _form(self, asked: CheckedRequest[RequestT], work: Work) -> Dialect:
         """Return the dialect that the request came in, for its answers."""
         head = new_head(self.context, work.card, work.id)
-        reader = self.reader(request, work.reading)
-        if form is not None:
-            return form(head, work.reading, reader)
-        return self.dialect(request, head, [call.prompt for call in work.calls], reader)
+        reader = self.reader(asked.request, work.reading)
+        if asked.form is not None:
+            return asked.form(head, work.reading, reader)
+        return self.dialect(asked.request, head, [call.prompt for call in work.calls], reader)
 
-    async def _place(self, request: RequestT, client: str | None) -> Place | None:
-        """Return where in the cache the answer is; None where the cache has no part in it.
+    def _read(self, sent: Sent) -> CheckedRequest[RequestT]:
+        warnings: list[str] = []
+        request = self._body.read(sent.body, warnings).with_adapters()
+        request.check()
+        return CheckedRequest(request, warnings, sent)
 
-        That is so, too, where the answer may be another one each time.
-        """
-        caching, terms = self.context.caching, request.edge or Terms()
+    async def _place(self, asked: CheckedRequest[RequestT], client: str | None) -> Place | None:
+        """Return where in the cache the answer is; None where the cache has no part in it."""
+        request, caching = asked.request, self.context.caching
+        terms = request.edge or Terms()
         unkept = terms.check is not None or request.samples is not None
         if terms.cache == "off" or unkept or not caching.serves(client):
             return None
         models = self.context.service.identities.of(request.model or "default", terms.partner)
+        if models is asked.models:
+            return asked.place
+        place = await self._placed(request, terms, models, client)
+        if not any(one.timed for one in models):
+            asked.models, asked.place = models, place
+            caching.recent.keep(asked)
+        return place
+
+    async def _placed(
+        self, request: RequestT, terms: Terms, models: Sequence[Identity], client: str | None
+    ) -> Place | None:
+        """Return the place of an answer that any of `models` gives; None: it varies."""
+        caching = self.context.caching
         hows = [sampling(request, one.card.sampling) for one in models]
         if terms.cache is None and not same_each_time(models, hows):
             return None
@@ -341,6 +356,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             scope = await key_of(parts[0])
             topic = None if scope is None else Topic(scope, parts[1])
         return Place(key, client, terms, [one.card for one in models], topic)
+
+    def _again(self, request: RequestT, found: Found, id: str) -> Work:
+        content = found.content
+        plan = Plan(found.card.id, mode=content.mode, why=content.route)
+        prompts, reading = self.replayed_prompts(request), content.reading
+        return self.work(request, id, plan, prompts, reading=reading, found=found)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

@@ -175,6 +175,14 @@ class Place:
         """What the request wants of the cache."""
         return self.terms.cache
 
+    @property
+    def shared(self) -> bool:
+        """Whether the answer that is being made to another request will do as well.
+
+        Who has no time to lose does not wait for it.
+        """
+        return self.wanted not in ("refresh", "only") and self.terms.latency_s is None
+
 
 class Found(msgspec.Struct, frozen=True):
     """An answer that a model gave `age_s` seconds ago, as it is kept and what that says.

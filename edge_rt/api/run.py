@@ -9,14 +9,17 @@ from functools import partial
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import asdict, replace
 from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.kept import Found, Record
-from edge_rt.api.middleware.context import Context, Exchange, ending
+from edge_rt.api.middleware.context import Context, Exchange, Head, ending
 from edge_rt.api.middleware.respond import (
     EventStream,
+    Headers,
     edge_headers,
+    field_headers,
     send_json,
 )
 from edge_rt.api.openai.answers import Dialect
@@ -27,6 +30,7 @@ from edge_rt.core.requests import Call, Cost, Event, Repeat
 from edge_rt.generation.usage import Edge, Tally
 
 SILENT_S = 15.0  # most proxies wait for a minute, some for half of one
+LONGEST = 8 * 1024  # bytes of a kept answer that is remembered as it was told
 
 Shown = Started | Delta | Finished  # the events that clients see something of, as they come
 Take = Callable[[int, Shown], Awaitable[None]]
@@ -58,15 +62,18 @@ class Run:
 
     async def plain(self, send: Send) -> None:
         """Answer with one document."""
-
-        async def collect(call: int, event: Shown) -> None:
-            if not isinstance(event, Started):
-                self._dialect.collect(self._choice(call, event.index), event)
-
-        await self._generate(collect)
-        usage, edge = self._tally.usage(), self._edge()
-        document = self._dialect.whole(self._work.choices, usage, edge)
+        document, edge = await self._whole()
         await send_json(send, document, headers=edge_headers(edge))
+
+    async def _whole(self) -> tuple[msgspec.Struct, Edge]:
+        """Return the document of all answers, and what it says of them."""
+        await self._generate(self._collect)
+        usage, edge = self._tally.usage(), self._edge()
+        return self._dialect.whole(self._work.choices, usage, edge), edge
+
+    async def _collect(self, call: int, event: Shown) -> None:
+        if not isinstance(event, Started):
+            self._dialect.collect(self._choice(call, event.index), event)
 
     async def stream(self, send: Send) -> None:
         """Answer with events as they come.
@@ -217,11 +224,18 @@ class CachedReplay(Run):
     ) -> None:
         super().__init__(context, work, dialect, exchange)
         self._found = found
+        self.told: Told | None = None  # once it was, if it says the same each time
 
     @override
     async def plain(self, send: Send) -> None:
-        await super().plain(send)
-        self._book_repeat()  # while the client reads
+        document, edge = await self._whole()
+        await send_json(send, document, headers=edge_headers(edge))
+        repeat = self._repeat()
+        self._context.service.energy_meter.repeated(repeat)  # while the client reads
+        exact, short = self._found.near is None, self._found.kept.size <= LONGEST
+        if exact and short and self._dialect.lasting:
+            lasting = edge_headers(replace(edge, cache_age_s=UNSET, latency_s=UNSET))
+            self.told = Told(self._found, document, edge, lasting, repeat)
 
     @override
     async def _generate(self, take: Take) -> None:
@@ -244,11 +258,11 @@ class CachedReplay(Run):
             await self._generate(gather)
             await out.start(edge_headers(self._work.origin))
             await out.events([*chunks, *self._summary()])
-            self._book_repeat()
+            self._context.service.energy_meter.repeated(self._repeat())
 
-    def _book_repeat(self) -> None:
+    def _repeat(self) -> Repeat:
         tally = self._tally
-        repeat = Repeat(
+        return Repeat(
             model=self._found.card.id,
             prompt_tokens=tally.prompt_tokens,
             cached_tokens=tally.cached_tokens,
@@ -258,4 +272,35 @@ class CachedReplay(Run):
             answer_id=self._work.id,
             app=self._exchange.app,
         )
-        self._context.service.energy_meter.repeated(repeat)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A kept answer as a request was told it, to be told to the same request again.
+
+    `headers` are those of `edge` that stay as they are.
+    """
+
+    found: Found
+    document: msgspec.Struct
+    edge: Edge
+    headers: Headers
+    repeat: Repeat
+
+    def fits(self, found: Found) -> bool:
+        """Return whether `found` is the same answer to the same question, on the same board."""
+        same = found.kept is self.found.kept and found.near is None
+        return same and found.content.simulated == self.found.content.simulated
+
+    async def again(
+        self, context: Context, head: Head, found: Found, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer with the document, with a `head` of its own and the figures of this moment."""
+        latency_s = exchange.latency_s(context.monotonic())
+        moment = {"cache_age_s": found.age_s, "latency_s": latency_s}
+        edge = replace(self.edge, warnings=list(exchange.warnings) or UNSET, **moment)
+        document = replace(self.document, edge=edge, **asdict(head))
+        await send_json(send, document, headers=(*self.headers, *field_headers(moment)))
+        seconds = context.monotonic() - exchange.arrived
+        context.service.energy_meter.repeated(
+            replace(self.repeat, seconds=seconds, answer_id=head.id, app=exchange.app)
+        )

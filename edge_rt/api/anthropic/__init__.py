@@ -15,10 +15,10 @@ from edge_rt.api.anthropic.bodies import (
     told,
 )
 from edge_rt.api.anthropic.documents import MessagesDialect, TokenCount
+from edge_rt.api.asked import MakeReader
 from edge_rt.api.middleware.context import Exchange, Head
 from edge_rt.api.middleware.decode import renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.openai.answers import MakeReader
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.images import image_sources
 from edge_rt.api.openai.translated import TranslatedChat

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -13,11 +13,12 @@ from typing_extensions import override
 from edge_rt.api.anthropic.bodies import TOOL_ID
 from edge_rt.api.middleware.context import Head
 from edge_rt.api.middleware.respond import MessagesError, NamedEventStream
-from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect, MakeReader
+from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import Content, MadeCall, Part
+from edge_rt.models.answers.reader import AnswerReader
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
@@ -123,7 +124,7 @@ class MessagesDialect(Dialect):
 
     eager = False
 
-    def __init__(self, head: Head, *, reader: MakeReader | None = None) -> None:
+    def __init__(self, head: Head, *, reader: Callable[[], AnswerReader] | None = None) -> None:
         super().__init__(head, wants_logprobs=False, reader=reader)
         self.stream = partial(MessageStream, failed=MessagesError.of)
         self._model = head.model

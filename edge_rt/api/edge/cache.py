@@ -124,6 +124,7 @@ async def purge(context: Context, scope: Scope, receive: Receive, send: Send) ->
 
 async def _purge_answers(context: Context, which: Which) -> int:
     kept = context.caching.cache
+    context.caching.recent.clear()
     return 0 if kept is None else await kept.purge(which)
 
 

@@ -17,13 +17,12 @@ from edge_rt.api.openai.answers import (
     AnswerPart,
     ChatTokenLogprob,
     Dialect,
-    MakeReader,
     chat_logprobs,
     text_of,
 )
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Thought
+from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Thought
 
 _NS = 1_000_000_000  # of a second
 
@@ -123,7 +122,7 @@ class OllamaDialect(Dialect):
         *,
         chat: bool,
         wants_logprobs: bool = False,
-        reader: MakeReader | None = None,
+        reader: Callable[[], AnswerReader] | None = None,
     ) -> None:
         """`name` is the model as the client names it, `clock` gives Unix seconds."""
         super().__init__(head, wants_logprobs=wants_logprobs, reader=reader)

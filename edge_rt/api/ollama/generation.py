@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
 from edge_rt.api.middleware.decode import decode, read_body, renamed, unless_gone
 from edge_rt.api.middleware.respond import send_json
@@ -22,7 +23,6 @@ from edge_rt.api.ollama.bodies import (
     raw_request,
 )
 from edge_rt.api.ollama.options import notes
-from edge_rt.api.openai.answers import MakeReader
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.unsupported import BodyReader
@@ -73,9 +73,11 @@ class OllamaGeneration(Generic[BodyT]):
     ) -> None:
         form = partial(self._form, asked)
         if isinstance(asked, OllamaGenerateRequest) and asked.untemplated:
-            await self._raw.serve(raw_request(asked), exchange, receive, send, form)
+            raw = CheckedRequest(raw_request(asked), form=form)
+            await self._raw.serve(raw, exchange, receive, send)
         else:
-            await self._chat.serve(chat_request(asked), exchange, receive, send, form)
+            chat = CheckedRequest(chat_request(asked), form=form)
+            await self._chat.serve(chat, exchange, receive, send)
 
     def _form(
         self, asked: BodyT, head: Head, reading: Reading | None, reader: MakeReader | None

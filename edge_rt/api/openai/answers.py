@@ -23,7 +23,6 @@ from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Part, Thought
 
-MakeReader = Callable[[], AnswerReader]
 _FLOOR = -9999.0  # stands for minus infinity, which JSON cannot say
 
 
@@ -153,6 +152,7 @@ class Dialect(ABC):
     """Turns the events of one request into documents; `choice` counts its answers from 0."""
 
     stream: Callable[[Send], EventStream] = EventStream  # how its streams are written
+    lasting = False  # whether `whole` says the same each time but for `edge` and the head's fields
     eager = True  # whether log-probabilities of plain content go out though there is no text
 
     def __init__(
@@ -161,7 +161,7 @@ class Dialect(ABC):
         *,
         wants_logprobs: bool,
         include_usage: bool = True,
-        reader: MakeReader | None = None,
+        reader: Callable[[], AnswerReader] | None = None,
     ) -> None:
         """`include_usage` is that of the request's stream_options.
 
@@ -254,6 +254,8 @@ class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextDialect(Dialect):
     """Answers in the completions dialect; a choice of a stream begins with an echo, if any."""
+
+    lasting = True
 
     def __init__(
         self, head: Head, *, include_usage: bool, wants_logprobs: bool, echoes: list[str]

@@ -13,12 +13,13 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import ContextTerms, Effort, Think, ThinkTerms, limit_of, think_of
+from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.caching import LONGEST_TEXT
 from edge_rt.api.edge.long_chats import Shortener
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.kept import Place
 from edge_rt.api.middleware.context import Context, Head
-from edge_rt.api.openai.answers import Dialect, MakeReader
+from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat_answers import ChatDialect
 from edge_rt.api.openai.constraint import JSON_KINDS, chat_constraint
 from edge_rt.api.openai.fields import Count, GenerationFields, Text
@@ -232,10 +233,10 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         return work.with_calls(constraint=constraint).within(limit, fit)
 
     @override
-    async def _place(self, request: ChatRequest, client: str | None) -> Place | None:
-        if any(source.url.startswith("file:") for source in image_sources(request.messages)):
+    async def _place(self, asked: CheckedRequest[ChatRequest], client: str | None) -> Place | None:
+        if any(source.url.startswith("file:") for source in image_sources(asked.request.messages)):
             return None  # what it shows may be another image by now
-        return await super()._place(request, client)
+        return await super()._place(asked, client)
 
     async def _shortened(
         self, request: ChatRequest, prompt: ChatPrompt, client: str | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,14 +16,13 @@ from edge_rt.api.openai.answers import (
     AnswerPart,
     ChatLogprobs,
     Dialect,
-    MakeReader,
     chat_logprobs,
     text_of,
 )
 from edge_rt.core.decoding import TokenLogprob
 from edge_rt.core.events import Started
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Thought
+from edge_rt.models.answers.parts import AnswerReader, Content, MadeCall, Thought
 
 ID_LENGTH = 9  # letters and digits of a call's id: the templates of Mistral take no others
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -117,13 +116,15 @@ class ChatDialect(Dialect):
     nothing else of a chunk that has either.
     """
 
+    lasting = True
+
     def __init__(
         self,
         head: Head,
         *,
         include_usage: bool,
         wants_logprobs: bool,
-        reader: MakeReader | None = None,
+        reader: Callable[[], AnswerReader] | None = None,
         legacy: bool = False,
     ) -> None:
         """`legacy`: a call is told as the older `function_call`."""
@@ -185,6 +186,7 @@ class ChatDialect(Dialect):
         return ChatDelta(tool_calls=[msgspec.structs.replace(call, index=index)])
 
     def _call(self, choice: int, index: int, call: MadeCall) -> AnsweredCall:
+        self.lasting = False  # the ids of calls are made of the answer's id
         function = CalledFunction(call.name, call.arguments)
         return AnsweredCall(id=call_id(self._id, choice, index), function=function)
 

@@ -8,9 +8,10 @@ from typing import Annotated
 from msgspec import Meta
 from typing_extensions import override
 
+from edge_rt.api.asked import MakeReader
 from edge_rt.api.endpoint import GenerationEndpoint
 from edge_rt.api.middleware.context import Context, Head
-from edge_rt.api.openai.answers import Dialect, MakeReader, TextDialect
+from edge_rt.api.openai.answers import Dialect, TextDialect
 from edge_rt.api.openai.fields import GenerationFields, Text, TokenId, separate
 from edge_rt.api.openai.unsupported import REFUSED, unsupported
 from edge_rt.api.work import Work

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 from typing_extensions import override
 
+from edge_rt.api.asked import MakeReader
 from edge_rt.api.middleware.context import Context, Exchange
-from edge_rt.api.openai.answers import Dialect, MakeReader
+from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.run import Run, Take
 from edge_rt.api.work import Work
 from edge_rt.core.errors import EdgeError, EngineError, RequestError, Unavailable, invalid

@@ -10,9 +10,10 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from edge_rt.api.asked import CheckedRequest, MakeReader
 from edge_rt.api.middleware.context import Context, Exchange, Head, exchange_of
 from edge_rt.api.middleware.decode import read_body
-from edge_rt.api.openai.answers import Dialect, MakeReader
+from edge_rt.api.openai.answers import Dialect
 from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.chat_format import Reading
@@ -61,7 +62,8 @@ class TranslatedChat(ABC, Generic[BodyT]):
         def form(head: Head, reading: Reading | None, reader: MakeReader | None) -> Dialect:
             return self.dialect(asked, head, reader)
 
-        await self.chat.serve(self.translated(asked), exchange, receive, send, form)
+        request = CheckedRequest(self.translated(asked), form=form)
+        await self.chat.serve(request, exchange, receive, send)
 
     def told(self, asked: BodyT) -> Iterable[str]:
         """Return what of the body is not honoured; raises RequestError for what must be."""

@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from edge_rt.api.asked import MakeReader
 from edge_rt.api.middleware.context import Context, Head
 from edge_rt.api.middleware.decode import describe, renamed
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
-from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect, MakeReader, chat_logprobs
+from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect, chat_logprobs
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.translated import TranslatedChat
 from edge_rt.api.responses.bodies import ResponsesRequest, chat_request, refuse
@@ -32,7 +33,7 @@ from edge_rt.api.responses.documents import (
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, Part, Thought
+from edge_rt.models.answers.parts import AnswerReader, Content, Part, Thought
 
 _NAMES = {
     "response_format.json_schema": "text.format",
@@ -57,7 +58,7 @@ class ResponsesDialect(Dialect):
         asked: ResponsesRequest,
         clock: Callable[[], float],
         *,
-        reader: MakeReader | None = None,
+        reader: Callable[[], AnswerReader] | None = None,
     ) -> None:
         """`clock` gives Unix seconds."""
         super().__init__(head, wants_logprobs=asked.wants_logprobs, reader=reader)
