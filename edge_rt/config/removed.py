@@ -34,6 +34,12 @@ REMOVED: Mapping[Key, RemovedOption] = {
     ("telemetry",): RemovedOption(
         "GET /metrics has times and joules of all requests, GET /edge/v1/ledger those of each"
     ),
+    ("knobs", "rapl_w"): RemovedOption(
+        "budget.power_w holds a cap; a limit in hardware is set by powercap-set or in the BIOS"
+    ),
+    ("knobs", "affinity"): RemovedOption(
+        "CPUAffinity= of the systemd unit, or taskset, binds the daemon and its engine to cores"
+    ),
 }
 """Every removed option by its place. A configuration may name it, which changes nothing."""
 

@@ -257,10 +257,6 @@ class Knobs(Section, frozen=True):
     takes the fewest joules a token, found by probing at most five while answers are written."""
     tokens_per_s: Amount | None = None
     """With `fewest-joules`: tokens a second that a mode must write to be chosen."""
-    rapl_w: Annotated[float, Meta(gt=0)] | None = None
-    """Long-term power limit of each x86 package, in watts."""
-    affinity: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)] | None = None
-    """The engine's cores, by number."""
 
 
 class Router(Section, frozen=True):

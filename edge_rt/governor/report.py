@@ -290,5 +290,4 @@ def _text(value: Value | None) -> str | None:
     """Return the value as text: names of files may hold bytes that are no text."""
     if value is None:
         return None
-    words = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return words.encode("utf-8", "backslashreplace").decode()
+    return str(value).encode("utf-8", "backslashreplace").decode()

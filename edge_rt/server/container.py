@@ -95,7 +95,7 @@ class Container:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
         self._config, root = config, Path(config.sensors.root)
         self._store, self._clock = store, clock
-        self._cores = parts.cores or _cores(config)
+        self._cores = parts.cores or config.engine.threads or usable_cores()
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
         group = ControlGroup()
@@ -357,8 +357,6 @@ class Container:
         self.governor_loop.greet(client)
         if self._keep is not None:
             client.keep_prefixes(self._keep)
-        if client.hello is not None:
-            self._follow(self.knobs.follow(client.hello.pid))
         if self.supervisor.restarts:
             self._follow(self.pool.restore())
 
@@ -388,10 +386,3 @@ def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:
     command = OFFLINE if config.offline else ENGINE
     peers = [f"{RPC}{address}" for address in config.engine.rpc]
     return (*command, SIMULATED_GPU) if gpu_simulated else (*command, *peers)
-
-
-def _cores(config: Config) -> int:
-    """Return the most threads that the engine may use."""
-    cores = config.engine.threads or usable_cores()
-    affinity = config.knobs.affinity
-    return cores if affinity is None else min(cores, len(set(affinity)))

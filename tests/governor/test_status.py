@@ -198,13 +198,9 @@ def test_what_is_told_does_not_change_afterwards() -> None:
             KnobOutcome("max_hz", "turned", 1, 2, 3, "asked for 1, it then said 3"),
             ("1", "3", "2", None),
         ),
-        (
-            KnobOutcome("affinity", "turned", [0, 1], [0, 1, 2], [0, 1]),
-            ("0,1", "0,1", "0,1,2", None),
-        ),
         (KnobOutcome("mode", "restored", "15W", "MAXN", "MAXN"), ("15W", "MAXN", "MAXN", None)),
         (KnobOutcome("mode", "waiting", "15W", said="too early"), ("15W", None, None, "too early")),
-        (KnobOutcome("rapl", "failed", 9, said="no right"), ("9", None, None, "no right")),
+        (KnobOutcome("clock", "failed", 9, said="no right"), ("9", None, None, "no right")),
         (KnobOutcome("fan", "gone"), ("", None, None, "gone")),
     ],
 )

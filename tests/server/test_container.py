@@ -40,8 +40,6 @@ def rooms(directory: Path, **config: Any) -> Container:
     [
         ({}, usable_cores()),
         ({"engine": Engine(threads=7)}, 7),
-        ({"knobs": Knobs(affinity=[0])}, 1),
-        ({"engine": Engine(threads=7), "knobs": Knobs(affinity=[0, 3, 3])}, 2),
     ],
 )
 def test_there_are_no_more_threads_than_cores_that_the_engine_may_use(

@@ -74,11 +74,11 @@ def test_clocks_are_governed_or_not_at_once_and_other_knobs_take_a_restart(
     told: pytest.LogCaptureFixture,
 ) -> None:
     stage = Stage(Config())
-    governed = Knobs(cpufreq="governed", rapl_w=9.0)
+    governed = Knobs(cpufreq="governed", nvpmodel="15W")
     stage.look(Config(knobs=governed))
     assert stage.knobs == [Knobs(cpufreq="governed")]
     assert "in force now: knobs.cpufreq" in told.text
-    assert "(systemctl restart edge-rt): knobs.rapl_w" in told.text
+    assert "(systemctl restart edge-rt): knobs.nvpmodel" in told.text
     stage.look(Config(knobs=governed))
     assert len(stage.knobs) == 1
     stage.look(Config())

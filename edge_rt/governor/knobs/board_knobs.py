@@ -23,21 +23,8 @@ from edge_rt.governor.knobs.clock_files import (
 )
 from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
 from edge_rt.governor.knobs.journal import Journal, KnobOutcome
-from edge_rt.governor.knobs.knob import (
-    Knob,
-    KnobError,
-    KnobTarget,
-    ProcessEnded,
-    rapl_knob,
-    rapl_targets,
-)
-from edge_rt.governor.knobs.programs import (
-    NvpMode,
-    Program,
-    affinity_knob,
-    affinity_target,
-    installed_nvpmodel,
-)
+from edge_rt.governor.knobs.knob import Knob, KnobError, KnobTarget
+from edge_rt.governor.knobs.programs import NvpMode, Program, installed_nvpmodel
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 FEWEST_JOULES = "fewest-joules"  # in place of the name of a power mode
@@ -56,7 +43,7 @@ def by_name(name: str, root: Path, nvpmodel: Program | None = None) -> Knob | No
         return mode_knob(root, nvpmodel)
     if ".." in PurePath(name).parts:
         return None
-    return clock_knob(name) or rapl_knob(name) or affinity_knob(name)
+    return clock_knob(name)
 
 
 def mode_knob(root: Path, nvpmodel: Program | None) -> NvpMode | None:
@@ -73,8 +60,8 @@ Group = tuple[str, Callable[[], list[KnobTarget]]]  # a key of the configuration
 class BoardKnobs:
     """Turns, watches and restores the knobs, each time in a thread: some take seconds.
 
-    To be called in this order: `recover`, `turn` and `govern` as tasks of their own, `follow` with
-    each engine, `restore` at the end, after which nothing is turned any more.
+    To be called in this order: `recover`, `turn` and `govern` as tasks of their own, `restore` at
+    the end, after which nothing is turned any more.
     """
 
     def __init__(
@@ -99,7 +86,6 @@ class BoardKnobs:
         self.clocks = ClockControl(cpu, gpu, self._set)
         self.change(wanted)
         self._settled = asyncio.Event()  # what is wished for was turned, or could not be
-        self._engine: str | None = None  # the knob that binds the last engine
         self._lock = threading.Lock()
         self._ended = False
 
@@ -131,12 +117,6 @@ class BoardKnobs:
     def change(self, wanted: Knobs) -> None:
         """Govern the clocks that `wanted` names from now on, and no others."""
         self.clocks.govern(wanted.cpufreq is not None, wanted.gpufreq is not None)
-
-    async def follow(self, pid: int) -> None:
-        """Bind the engine with this process id, the only one that lives, to its cores."""
-        if self._wanted.affinity is not None:
-            cores = self._wanted.affinity
-            await self._do("turned", lambda: self._bind(pid, cores))
 
     def modes(self) -> list[str]:
         """Return the names of the power modes; none where there is no nvpmodel."""
@@ -205,8 +185,6 @@ class BoardKnobs:
             yield "knobs.nvpmodel", lambda: self._mode(mode)
         if (hz := wanted.cpufreq_max_hz) is not None and wanted.cpufreq is None:
             yield "knobs.cpufreq_max_hz", lambda: clock_targets(sysfs, hz)
-        if (watts := wanted.rapl_w) is not None:
-            yield "knobs.rapl_w", lambda: rapl_targets(sysfs, watts)
 
     def _mode(self, mode: str) -> list[KnobTarget]:
         knob = mode_knob(self._root, self._nvpmodel)
@@ -225,18 +203,6 @@ class BoardKnobs:
             for target in found:
                 if not self._ended and target.knob.name not in moved:
                     self._turner.turn(target, again=again)
-
-    def _bind(self, pid: int, cores: list[int]) -> None:
-        if self._ended:
-            return
-        try:
-            target = affinity_target(pid, cores)
-        except ProcessEnded:
-            return  # the next engine is bound
-        if self._engine is not None and self._engine != target.knob.name:
-            self._turner.forget(self._engine)
-        self._engine = target.knob.name
-        self._turner.turn(target)
 
     def _look(self) -> None:
         if not self._ended:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.board.readers.sysfs import (
-    NOT_REGULAR,
-    first_integer,
-    first_line,
-    numbered,
-    open_regular,
-)
+from edge_rt.board.readers.sysfs import NOT_REGULAR, open_regular
 from edge_rt.core.errors import EdgeError
 
-Value = int | str | list[int]
+Value = int | str
 APART_S = 0.02
 _READS = 25
 STAND_S = 0.25  # after which a value that came is there to stay
 GROUP = "edge-rt-knobs"  # may write what systemd/edge-rt.tmpfiles and 60-edge-rt.rules give to it
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO))
-_PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")
 
 
 class KnobError(EdgeError, OSError):
@@ -35,10 +27,6 @@ class KnobError(EdgeError, OSError):
 
 class KnobGone(KnobError):
     """What the knob belonged to is gone, such as a device that was removed."""
-
-
-class ProcessEnded(KnobGone):
-    """The process whose knob it was has ended, and its setting with it: nobody misses that."""
 
 
 class KnobBusy(KnobError):
@@ -192,29 +180,3 @@ class FileKnob(Knob):
             os.close(_open(self.path, os.O_WRONLY))
         except OSError as error:
             raise failure(self.path, error, "written") from error
-
-
-def rapl_targets(sysfs: Path, limit_w: float) -> list[KnobTarget]:
-    """Return the targets by which the long-term limit of each package is `limit_w`."""
-    base = sysfs / "class" / "powercap"
-    found = [KnobTarget(FileKnob(path), round(limit_w * 1e6)) for path in _limits(base)]
-    if not found:
-        raise KnobError(f"no power limit can be set: {base} has no package with a long_term limit")
-    return found
-
-
-def rapl_knob(name: str) -> FileKnob | None:
-    """Return the knob that the journal calls `name`; None where it is none of these."""
-    return FileKnob(Path(name)) if _PLACE.fullmatch(name) else None
-
-
-def _limits(base: Path) -> Iterator[Path]:
-    for zone in numbered(base, "intel-rapl:*"):
-        if zone.name.count(":") != 1 or not (first_line(zone / "name") or "").startswith("package"):
-            continue  # a part of a package, or the whole system
-        if first_integer(zone / "enabled") == 0:
-            raise KnobError(f"{zone} keeps no limit: write 1 to {zone}/enabled first")
-        for constraint in numbered(zone, "constraint_*_name"):
-            if first_line(constraint) == "long_term":
-                stem = constraint.name.removesuffix("name")
-                yield constraint.with_name(f"{stem}power_limit_uw")

@@ -19,7 +19,6 @@ from edge_rt.governor.knobs.knob import (
     KnobGone,
     KnobTarget,
     Pause,
-    ProcessEnded,
     Value,
     settled,
     steady,
@@ -97,9 +96,6 @@ class Turner:
                 continue
             try:
                 outcome = self._restore(entry)
-            except ProcessEnded:
-                self.forget(entry.knob)
-                continue
             except KnobError as error:
                 said = f"{error}; it is tried again when the daemon starts"
                 outcome = KnobOutcome.of(entry, "failed", None, said)
@@ -107,7 +103,7 @@ class Turner:
             self.note(outcome)
 
     def forget(self, knob: str) -> None:
-        """Drop a knob that is gone, such as the affinity of a process that has ended."""
+        """Drop a knob that is gone."""
         self._turned.discard(knob)
         self._outcomes.pop(knob, None)
         if self._journal.get(knob) is not None:
@@ -180,8 +176,6 @@ class Turner:
             raise KnobError("nothing here can turn such a knob")
         try:
             return self._put_back(knob, entry)
-        except ProcessEnded:
-            raise
         except KnobGone as error:
             self._journal.drop(entry.knob)
             return KnobOutcome.of(entry, "gone", None, str(error))

@@ -17,7 +17,7 @@ from pathlib import Path
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import clock_targets
 from edge_rt.governor.knobs.journal import Journal, JournalEntry
-from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_targets
+from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 left = 0
@@ -70,7 +70,7 @@ def live(root: Path, state: Path) -> None:
     journal.hold()
     turner = Turner(journal, find, boot_id(root), lambda seconds: None)
     sysfs = root / "sys"
-    targets = clock_targets(sysfs, 1.2e9) + rapl_targets(sysfs, 10.0)
+    targets = clock_targets(sysfs, 1.2e9)
     turner.restore()
     for target in targets:
         turner.turn(KnobTarget(MortalKnob(target.knob), target.value))

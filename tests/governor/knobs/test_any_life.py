@@ -13,8 +13,8 @@ from edge_rt.governor.knobs.journal import Journal, JournalEntry
 from edge_rt.governor.knobs.knob import KnobError, Value
 
 NAMES = ("a", "b", "c")
-ORIGINALS: dict[str, Value] = {"a": 100, "b": "MAXN", "c": [0, 1, 2, 3]}
-WISHES: dict[str, list[Value]] = {"a": [60, 61], "b": ["15W", "25W"], "c": [[0], [1, 2]]}
+ORIGINALS: dict[str, Value] = {"a": 100, "b": "MAXN", "c": 0}
+WISHES: dict[str, list[Value]] = {"a": [60, 61], "b": ["15W", "25W"], "c": [1, 2]}
 REFUSED = st.frozensets(st.sampled_from(NAMES))
 RUNS = st.lists(st.tuples(st.integers(0, 40) | st.none(), st.integers(0, 1), REFUSED), max_size=8)
 
@@ -105,7 +105,7 @@ def test_originals_come_back_after_any_sequence_of_lives(
 def test_what_somebody_else_sets_between_two_complete_turns_stays(
     runs: list[tuple[int | None, int, frozenset[str]]], mover: str, when: int
 ) -> None:
-    theirs: dict[str, Value] = {"a": 7, "b": "theirs", "c": [9]}
+    theirs: dict[str, Value] = {"a": 7, "b": "theirs", "c": 9}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         knobs = {n: MortalKnob(n, ORIGINALS[n]) for n in NAMES}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,9 @@ from benchlib.boards import load_boards
 
 from edge_rt.config.schema import Knobs
 from edge_rt.core.limits import Limits
-from edge_rt.governor.knobs.board_knobs import (
-    AGAIN_S,
-    FEWEST_JOULES,
-    JOURNAL,
-    SETTLE_S,
-    BoardKnobs,
-)
-from edge_rt.governor.knobs.journal import Journal, KnobOutcome
-from edge_rt.governor.knobs.programs import Program, ProgramResult, affinity_knob, affinity_target
-from edge_rt.governor.knobs.turner import Turner
+from edge_rt.governor.knobs.board_knobs import AGAIN_S, FEWEST_JOULES, SETTLE_S, BoardKnobs
+from edge_rt.governor.knobs.journal import KnobOutcome
+from edge_rt.governor.knobs.programs import Program, ProgramResult
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
 
@@ -70,14 +62,6 @@ def khz(tree: Any) -> int:
     return int((folder / "scaling_max_freq").read_text())
 
 
-def package(tree: Any, limit_uw: int = 15_000_000) -> Path:
-    """A package with a long-term limit; returns the file of it."""
-    zone = tree.rapl("intel-rapl:0", "package-0", 0)
-    limit = "constraint_0_power_limit_uw"
-    tree.write(zone, {"constraint_0_name": "long_term", limit: limit_uw})
-    return zone / limit
-
-
 @pytest.fixture
 def board(tree: Any) -> Any:
     tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
@@ -89,7 +73,6 @@ def test_nothing_is_configured_and_nothing_is_touched(kit: Any, board: Any, tmp_
         knobs = make(board, tmp_path / "state", Knobs())
         await knobs.recover()
         await knobs.turn(no_pause)
-        await knobs.follow(os.getpid())
         await knobs.restore()
         return knobs
 
@@ -98,10 +81,8 @@ def test_nothing_is_configured_and_nothing_is_touched(kit: Any, board: Any, tmp_
 
 
 def test_what_is_configured_is_turned_and_put_back(kit: Any, board: Any, tmp_path: Path) -> None:
-    limit = package(board)
-
     async def live() -> list[list[KnobOutcome]]:
-        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9, rapl_w=10.0))
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9))
         await knobs.recover()
         await knobs.turn(no_pause)
         assert khz(board) == 1_000_000
@@ -110,29 +91,21 @@ def test_what_is_configured_is_turned_and_put_back(kit: Any, board: Any, tmp_pat
         return [turned, knobs.report()]
 
     turned, restored = kit.run(live())
-    assert [(o.state, o.original, o.value) for o in turned] == [
-        ("turned", 2_000_000, 1_000_000),
-        ("turned", 15_000_000, 10_000_000),
-    ]
+    assert [(o.state, o.original, o.value) for o in turned] == [("turned", 2_000_000, 1_000_000)]
     assert {o.state for o in restored} == {"restored"}
-    assert (khz(board), int(limit.read_text())) == (2_000_000, 15_000_000)
+    assert khz(board) == 2_000_000
 
 
 def test_it_goes_on_without_the_knobs_that_cannot_be_had(
     kit: Any, board: Any, tmp_path: Path
 ) -> None:
     async def live() -> BoardKnobs:
-        wanted = Knobs(cpufreq_max_hz=1e9, nvpmodel="15W", rapl_w=10.0)
-        knobs = make(board, tmp_path, wanted)
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9, nvpmodel="15W"))
         await knobs.turn(no_pause)
         return knobs
 
     knobs = kit.run(live())
-    assert states(knobs) == {
-        "knobs.nvpmodel": "failed",
-        "scaling_max_freq": "turned",
-        "knobs.rapl_w": "failed",
-    }
+    assert states(knobs) == {"knobs.nvpmodel": "failed", "scaling_max_freq": "turned"}
     assert all(outcome.said for outcome in knobs.report() if outcome.state == "failed")
 
 
@@ -167,12 +140,12 @@ class Modes:
     """Modes whose clocks nvpmodel sets, as the real one."""
 
     def __init__(self, file: Path) -> None:
-        self.mode, self._file = "MAXN", file
+        self.mode, self.file = "MAXN", file
 
     def nvpmodel(self, arguments: Sequence[str], said: str) -> ProgramResult:
         if arguments[0] == "-m":
             self.mode = {"0": "MAXN", "1": "15W"}[arguments[1]]
-            self._file.write_text({"MAXN": "2000000", "15W": "1500000"}[self.mode])
+            self.file.write_text({"MAXN": "2000000", "15W": "1500000"}[self.mode])
         rows = "POWER_MODEL: ID=0 NAME=MAXN\nPOWER_MODEL: ID=1 NAME=15W\n"
         return ProgramResult(0, f"{rows}NV Power Mode: {self.mode}\n")
 
@@ -202,16 +175,15 @@ def test_a_switch_of_the_power_mode_leaves_alone_what_somebody_else_set(
     kit: Any, board: Any, modes: Modes, tmp_path: Path
 ) -> None:
     async def live() -> None:
-        wanted = Knobs(nvpmodel=FEWEST_JOULES, rapl_w=10.0)
+        wanted = Knobs(nvpmodel=FEWEST_JOULES, cpufreq_max_hz=1e9)
         knobs = make(board, tmp_path, wanted, modes.nvpmodel)
         await knobs.turn(no_pause)
-        limit.write_text("12000000")
+        modes.file.write_text("1200000")
         assert await knobs.switch("15W")
-        assert limit.read_text() == "12000000"
+        assert khz(board) == 1_500_000  # the mode's own
         assert await knobs.switch("MAXN")
-        assert limit.read_text() == "12000000"
+        assert khz(board) == 2_000_000
 
-    limit = package(board)
     kit.run(live())
 
 
@@ -258,19 +230,19 @@ def test_a_knob_that_has_to_wait_is_tried_again(kit: Any, board: Any, tmp_path: 
 
 
 def test_somebody_else_who_turns_a_knob_is_noticed(kit: Any, board: Any, tmp_path: Path) -> None:
-    limit = package(board)
+    limit = board.sysfs / "devices/system/cpu/cpufreq/policy0/scaling_max_freq"
 
     async def pause(seconds: float) -> None:
-        limit.write_text("12000000\n")
+        limit.write_text("1200000\n")
 
     async def live() -> None:
-        knobs = make(board, tmp_path, Knobs(rapl_w=10.0))
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9))
         await knobs.turn(pause)
         assert states(knobs) == {limit.name: "moved"}
         await knobs.restore()
 
     kit.run(live())
-    assert limit.read_text() == "12000000\n"
+    assert limit.read_text() == "1200000\n"
 
 
 def test_an_end_while_knobs_are_turned_puts_all_back(kit: Any, board: Any, tmp_path: Path) -> None:
@@ -375,74 +347,3 @@ def test_after_kill_9_the_clocks_of_a_simulated_board_are_back(kit: Any, tmp_pat
     twin.step()
     assert shown() == before
     assert {outcome.state for outcome in knobs.report()} == {"restored"}
-
-
-@pytest.fixture
-def engines() -> Generator[list[subprocess.Popen[bytes]]]:
-    """Two processes that do nothing."""
-    command = [sys.executable, "-c", "import threading; threading.Event().wait()"]
-    processes = [subprocess.Popen(command) for _ in range(2)]
-    yield processes
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def test_an_engine_that_died_with_its_daemon_is_no_trouble_of_the_next(
-    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
-) -> None:
-    first, _ = engines
-
-    journal = Journal(tmp_path / JOURNAL)
-    killed = Turner(journal, affinity_knob, None, at_once)
-    killed.turn(affinity_target(first.pid, [min(os.sched_getaffinity(0))]))
-    first.kill()
-    first.wait()
-    assert len(journal.entries()) == 1
-
-    async def live() -> list[KnobOutcome]:
-        knobs = make(board, tmp_path, Knobs())
-        await knobs.recover()
-        return knobs.report()
-
-    assert kit.run(live()) == []
-
-
-def test_an_engine_that_dies_before_it_is_bound_is_no_trouble(
-    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
-) -> None:
-    first, _ = engines
-    first.kill()
-    first.wait()
-
-    async def live() -> list[KnobOutcome]:
-        knobs = make(board, tmp_path, Knobs(affinity=[0]))
-        await knobs.follow(first.pid)
-        return knobs.report()
-
-    assert kit.run(live()) == []
-
-
-def test_each_engine_is_bound_and_the_one_before_forgotten(
-    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
-) -> None:
-    first, second = engines
-    mine = os.sched_getaffinity(0)
-    core = min(mine)
-
-    async def live() -> None:
-        knobs = make(board, tmp_path, Knobs(affinity=[core]))
-        await knobs.turn(no_pause)
-        await knobs.follow(first.pid)
-        assert os.sched_getaffinity(first.pid) == {core}
-        first.kill()
-        first.wait()
-        await knobs.follow(second.pid)
-        assert os.sched_getaffinity(second.pid) == {core}
-        assert [o.state for o in knobs.report()] == ["turned"]
-        await knobs.restore()
-        assert os.sched_getaffinity(second.pid) == mine
-        await knobs.follow(second.pid)  # too late
-        assert os.sched_getaffinity(second.pid) == mine
-
-    kit.run(live())

@@ -21,12 +21,11 @@ PROGRAM = Path(__file__).with_name("mortal.py")
 
 
 def mini_pc(tree: FakeBoard) -> FakeBoard:
-    """A board with three policies and a package with a limit."""
+    """A board with four policies."""
     tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
     tree.policy(2, "2 3", 1_000_000, 1_800_000, 400_000)
     tree.policy(4, "4 5", 1_000_000, 1_600_000, 400_000)
-    zone = tree.rapl("intel-rapl:0", "package-0", 0)
-    tree.write(zone, {"constraint_0_name": "long_term", "constraint_0_power_limit_uw": 15_000_000})
+    tree.policy(6, "6 7", 1_000_000, 1_500_000, 400_000)
     tree.write(tree.proc / "sys/kernel/random", {"boot_id": "this-boot"})
     return tree
 

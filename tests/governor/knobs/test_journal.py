@@ -23,7 +23,7 @@ def test_no_file_is_an_empty_journal_and_makes_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("value", [0, -3, 1 << 40, "MAXN", "15W", [], [0, 1, 5]])
+@pytest.mark.parametrize("value", [0, -3, 1 << 40, "MAXN", "15W"])
 def test_another_process_finds_what_was_put(tmp_path: Path, value: Value) -> None:
     path = tmp_path / "state" / "knobs.json"
     Journal(path).put(entry("a", value, value))
