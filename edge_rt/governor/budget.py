@@ -15,7 +15,8 @@ from msgspec import UNSET
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import BoundBy
 from edge_rt.core.reports.governor import BudgetChange, Period
-from edge_rt.governor.policy.heat_allowance import TemperatureModel, cools_in_s
+from edge_rt.governor.policy.heat_allowance import cools_in_s
+from edge_rt.thermal.model import ThermalModel
 
 PERIOD_S: dict[Period, float] = {"hour": 3600.0, "day": 86400.0}
 
@@ -183,7 +184,7 @@ class PowerBounds:
 
 def retry_after_s(
     bounds: PowerBounds,
-    thermal: TemperatureModel | None,
+    thermal: ThermalModel | None,
     leaves_c: float | None,
     idle_w: float,
     needed_w: float,

@@ -19,8 +19,8 @@ from edge_rt.governor.budget import PowerBounds
 from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.policy.guard import GuardState
-from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.policy.usage import UP_AT
+from edge_rt.thermal.model import ThermalModel
 
 NOTHING = "nothing holds back"
 
@@ -232,7 +232,7 @@ class GovernorReport(Ahead):
 
 
 def ahead(
-    thermal: TemperatureModel | None, power_w: float, horizon_s: float, evacuate_c: float | None
+    thermal: ThermalModel | None, power_w: float, horizon_s: float, evacuate_c: float | None
 ) -> Ahead:
     """Return what `thermal` says of `power_w` from now on."""
     if thermal is None:

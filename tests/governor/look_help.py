@@ -9,8 +9,8 @@ from typing import Any
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.power.draws import Priors
+from edge_rt.thermal.model import ThermalModel
 
 DT_S = 0.2
 FREE, USUAL = BudgetConfig(), GovernorConfig()
@@ -35,7 +35,7 @@ def governor(
     budget: BudgetConfig = FREE,
     settings: GovernorConfig = USUAL,
     cores: int = 4,
-    thermal: TemperatureModel | None = None,
+    thermal: ThermalModel | None = None,
 ) -> Governor:
     """Of a board that draws 4 W at rest and 1 W more for each core."""
     return Governor(cores, budget, thermal, Priors(4.0, 1.0), settings)

@@ -22,7 +22,7 @@ from edge_rt.governor.policy.guard import (
     Sacrifices,
     terms,
 )
-from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, TemperatureModel
+from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely
 from edge_rt.governor.policy.pace import Pace
 from edge_rt.governor.policy.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
 from edge_rt.governor.policy.usage import ThreadChooser, ThreadUsage, clean
@@ -32,6 +32,7 @@ from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subje
 from edge_rt.governor.sag import SagCap
 from edge_rt.governor.stuck_reading import StuckReading
 from edge_rt.thermal.band import Hindsight
+from edge_rt.thermal.model import ThermalModel
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
 _NEAR_C = 0.5  # kelvins below the evacuation threshold at which pacing keeps the temperature
@@ -57,7 +58,7 @@ class Governor:
         self,
         cores: int,
         budget: BudgetConfig,
-        thermal: TemperatureModel | None,
+        thermal: ThermalModel | None,
         priors: Priors,
         settings: GovernorConfig,
         clocks: ClockSteps | None = None,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from edge_rt.core.limits import Observation
+from edge_rt.thermal.model import ThermalModel
 
 T = TypeVar("T")
 _EVERY_S = 1.0
@@ -33,36 +34,6 @@ class Rarely(Generic[T]):
         return kept[2]
 
 
-class TemperatureModel(Protocol):
-    """A model of the board's temperature that learns from observations.
-
-    Its answers are None while it has seen too little.
-    """
-
-    @property
-    def believed(self) -> bool:
-        """Whether its recent forecasts have come true."""
-        ...
-
-    def observe(
-        self, time_s: float, temp_c: float | None, power_w: float | None, fan: float | None
-    ) -> None:
-        """Take one look at the board; what cannot be read is None."""
-        ...
-
-    def forecast(self, power_w: float, horizon_s: float) -> tuple[float, float] | None:
-        """Temperature after `horizon_s` at `power_w`, and the half-width of its error band."""
-        ...
-
-    def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
-        """Return the most constant watts with which no temperature until then exceeds `limit_c`."""
-        ...
-
-    def seconds_to(self, limit_c: float, power_w: float) -> float | None:
-        """Return seconds until `limit_c` is reached at `power_w`; None: never."""
-        ...
-
-
 class HeatAllowance:
     """The watts that heat allows, smoothed over time.
 
@@ -81,7 +52,7 @@ class HeatAllowance:
     def update(
         self,
         seen: Observation,
-        thermal: TemperatureModel | None,
+        thermal: ThermalModel | None,
         limit_c: float | None,
         idle_w: float,
         full_w: float,
@@ -109,7 +80,7 @@ class HeatAllowance:
 
     def _wanted_w(
         self,
-        thermal: TemperatureModel | None,
+        thermal: ThermalModel | None,
         temp_c: float | None,
         limit_c: float | None,
         idle_w: float,
@@ -130,9 +101,7 @@ class HeatAllowance:
         return idle_w + share * (full_w - idle_w) if share < 1.0 else 2.0 * full_w
 
 
-def lasting_w(
-    thermal: TemperatureModel, limit_c: float, idle_w: float, full_w: float
-) -> float | None:
+def lasting_w(thermal: ThermalModel, limit_c: float, idle_w: float, full_w: float) -> float | None:
     """Return watts that stay below the limit for long, by a straight line between two forecasts."""
     idle, full = (thermal.forecast(power_w, _LASTING_S) for power_w in (idle_w, full_w))
     if idle is None or full is None or full[0] - idle[0] < _TINY_C:
@@ -141,7 +110,7 @@ def lasting_w(
     return idle_w + share * (full_w - idle_w)
 
 
-def cools_in_s(thermal: TemperatureModel | None, idle_w: float, below_c: float) -> float | None:
+def cools_in_s(thermal: ThermalModel | None, idle_w: float, below_c: float) -> float | None:
     """Return seconds until an idle board is cooler than `below_c`; None: not known."""
     if thermal is None or not thermal.believed:
         return None
