@@ -52,11 +52,12 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
     What was answered before is told again, before a model is chosen or a prompt written.
     """
 
-    prefix: str  # of its answers' ids
+    prefix: str  # names it in the keys of the cache
 
     def __init__(self, context: Context, request: type[RequestT], refused: Collection[str]) -> None:
         """`request` is the type to which bodies are decoded, without the fields `refused`."""
         self.context = context
+        self.ids = f"{self.prefix}-"  # what those of its answers begin with
         self._body = BodyReader(request, refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -364,4 +365,4 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         return self.work(request, id, plan, prompts, reading=reading, found=found)
 
     def _new_id(self) -> str:
-        return f"{self.prefix}-{self.context.new_id()}"
+        return f"{self.ids}{self.context.new_id()}"

@@ -17,11 +17,12 @@ from edge_rt.api.anthropic.bodies import (
 from edge_rt.api.anthropic.documents import MessagesDialect, TokenCount
 from edge_rt.api.asked import MakeReader
 from edge_rt.api.middleware.context import Exchange, Head
-from edge_rt.api.middleware.decode import renamed, unless_gone
+from edge_rt.api.middleware.decode import unless_gone
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.openai.chat import ChatRequest
 from edge_rt.api.openai.images import image_sources
 from edge_rt.api.openai.translated import TranslatedChat
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.errors import RequestError
 
 BodyT = TypeVar("BodyT", bound=CountMessageTokensRequest)
@@ -40,23 +41,23 @@ _NAMES = {
 class _Conversations(TranslatedChat[BodyT]):
     """What both endpoints do alike."""
 
-    ids = "msg_"
+    ids, names = "msg_", _NAMES
 
     @override
     def translated(self, asked: BodyT) -> ChatRequest:
         return chat_request(asked)
 
     @override
-    def dialect(self, asked: BodyT, head: Head, reader: MakeReader | None) -> MessagesDialect:
+    def dialect(
+        self, asked: BodyT, head: Head, reading: Reading | None, reader: MakeReader | None
+    ) -> MessagesDialect:
         return MessagesDialect(head, reader=reader)
 
     @override
-    def renamed(self, error: RequestError) -> RequestError:
-        param, names = error.param, _NAMES
-        if param is not None and param.startswith("tools["):
-            theirs = param.replace("].function.parameters", "].input_schema")
-            names = names | {param: theirs.replace("].function", "]")}
-        return renamed(error, names)
+    def theirs(self, param: str) -> str:
+        if not param.startswith("tools["):
+            return super().theirs(param)
+        return param.replace("].function.parameters", "].input_schema").replace("].function", "]")
 
 
 class Messages(_Conversations[MessagesRequest]):
@@ -68,7 +69,7 @@ class Messages(_Conversations[MessagesRequest]):
     body = MessagesRequest
 
     @override
-    def told(self, asked: MessagesRequest) -> Iterable[str]:
+    def told(self, asked: MessagesRequest, body: bytes) -> Iterable[str]:
         return told(asked)
 
 

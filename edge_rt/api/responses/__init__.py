@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from edge_rt.api.asked import MakeReader
 from edge_rt.api.middleware.context import Context, Head
-from edge_rt.api.middleware.decode import describe, renamed
+from edge_rt.api.middleware.decode import describe
 from edge_rt.api.middleware.respond import Failure, NamedEventStream
 from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect, chat_logprobs
 from edge_rt.api.openai.chat import ChatRequest
@@ -30,7 +30,7 @@ from edge_rt.api.responses.documents import (
     ResponsesEvent,
     ResponsesUsage,
 )
-from edge_rt.core.errors import RequestError
+from edge_rt.core.chat_format import Reading
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
 from edge_rt.models.answers.parts import AnswerReader, Content, Part, Thought
@@ -179,10 +179,10 @@ class Responses(TranslatedChat[ResponsesRequest]):
     Requests are translated, and answered as chat completions are.
     """
 
-    body, ids = ResponsesRequest, "resp_"
+    body, ids, names = ResponsesRequest, "resp_", _NAMES
 
     @override
-    def told(self, asked: ResponsesRequest) -> Iterator[str]:
+    def told(self, asked: ResponsesRequest, body: bytes) -> Iterator[str]:
         refuse(asked)
         return asked.told()
 
@@ -192,22 +192,21 @@ class Responses(TranslatedChat[ResponsesRequest]):
 
     @override
     def dialect(
-        self, asked: ResponsesRequest, head: Head, reader: MakeReader | None
+        self,
+        asked: ResponsesRequest,
+        head: Head,
+        reading: Reading | None,
+        reader: MakeReader | None,
     ) -> ResponsesDialect:
         return ResponsesDialect(head, asked, self.context.clock, reader=reader)
 
     @override
-    def renamed(self, error: RequestError) -> RequestError:
-        param, names = error.param, _NAMES
-        if (
-            param is not None
-            and param not in names
-            and param.startswith(("tools[", "response_format.", "tool_choice.allowed_tools"))
-        ):
-            told = param.replace("].function", "]").replace("response_format.", "text.format.")
-            told = told.replace("tool_choice.allowed_tools", "tool_choice")
-            names = names | {param: told}
-        return renamed(error, names)
+    def theirs(self, param: str) -> str:
+        inside = param.startswith(("tools[", "response_format.", "tool_choice.allowed_tools"))
+        if param in self.names or not inside:
+            return super().theirs(param)
+        told = param.replace("].function", "]").replace("response_format.", "text.format.")
+        return told.replace("tool_choice.allowed_tools", "tool_choice")
 
 
 async def kept(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
