@@ -44,7 +44,6 @@ class BlockSource(msgspec.Struct, frozen=True):
     """Of the type `base64`, the file: a PNG, JPEG, WebP or GIF."""
     url: str | None = None
     """A `data:` or `file:` URL."""
-    media_type: Any = None
 
 
 class TextContentBlock(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +55,6 @@ class TextContentBlock(msgspec.Struct, frozen=True, kw_only=True):
     """The text."""
     source: BlockSource | None = None
     """Of an image, for models that see."""
-    # of texts, and of documents, which are refused
-    cache_control: Any = None
-    citations: Any = None
-    context: Any = None
-    title: Any = None
 
 
 class MessageBlock(TextContentBlock, frozen=True, kw_only=True):
@@ -82,9 +76,6 @@ class MessageBlock(TextContentBlock, frozen=True, kw_only=True):
     """Of a tool's result."""
     is_error: bool | None = None
     """Whether a tool's result is an error: the model reads it behind the word Error."""
-    caller: Any = None
-    data: Any = None
-    signature: Any = None
 
 
 Blocks = Annotated[list[MessageBlock], Meta(max_length=MOST)]
@@ -110,8 +101,6 @@ class MessageTool(msgspec.Struct, frozen=True, kw_only=True):
     """`custom`, which is the default: there are no built-in tools."""
     strict: bool | None = None
     """Whether the arguments follow the schema exactly."""
-    cache_control: Any = None
-    eager_input_streaming: Any = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -130,7 +119,6 @@ class Thinking(msgspec.Struct, frozen=True):
     type: Literal["enabled", "disabled", "adaptive"]
     budget_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     """Most tokens of the thoughts."""
-    display: Any = None
 
 
 class OutputFormat(msgspec.Struct, frozen=True):

@@ -32,7 +32,6 @@ class ImageUrl(msgspec.Struct, frozen=True):
 
     url: str
     """A `data:` URL with a PNG, JPEG, WebP or GIF in base64, or a `file:` URL."""
-    detail: Any = None
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -7,8 +7,6 @@ import logging
 
 import pytest
 
-from edge_rt.core.reports.planning import PlanReport
-
 SHARED = [
     ("mirostat", 2, 0),
     ("typical_p", 0.9, 1.0),
@@ -194,29 +192,6 @@ def test_a_mode_of_the_allowed_tools_is_checked(client):
     assert client.chat(tools=TOOLS, tool_choice=allowed(mode="auto")).status == 200
 
 
-def test_unknown_fields_of_a_conversation_are_told_once_each_with_the_first_place(client):
-    said = {"role": "assistant", "content": [{"type": "text", "text": "Hi", "txt": 1}]}
-    messages = [
-        {"role": "user", "content": "Hi"},
-        said | {"reasoning": "Hm", "tool_cals": None},
-        said | {"reasoning": "Hm"},
-        {"role": "user", "content": "Go on", "prefix": True},
-    ]
-    tools = [*TOOLS, {"type": "function", "function": {"name": "time"}, "strict": True}]
-    answered = client.chat(messages=messages, tools=tools)
-    told = [one.partition(" is unknown")[0] for one in answered.json()["edge"]["warnings"]]
-    assert sorted(told) == [
-        "The field `messages[1].content[0].txt`",
-        "The field `messages[1].reasoning`",
-        "The field `messages[3].prefix`",
-        "The field `tools[1].strict`",
-    ]
-    assert any(
-        one.endswith("Did you mean `messages[1].reasoning_content`?")
-        for one in answered.json()["edge"]["warnings"]
-    )
-
-
 def test_what_clients_copy_from_answers_is_not_told(client):
     call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     call["function"] |= {"parsed_arguments": {}, "provider_specific_fields": {"a": 1}}
@@ -232,16 +207,6 @@ def test_what_clients_copy_from_answers_is_not_told(client):
     answered = client.chat(messages=messages, tools=TOOLS)
     assert answered.status == 200
     assert "warnings" not in answered.json()["edge"]
-
-
-@pytest.mark.parametrize("field", ["functions", "tools"])
-def test_a_misspelt_field_of_a_function_is_told(client, field):
-    function = {"name": "weather", "paramaters": {"type": "object"}}
-    given = [{"type": "function", "function": function}] if field == "tools" else [function]
-    at = "tools[0].function" if field == "tools" else "functions[0]"
-    (told,) = client.chat(**{field: given}).json()["edge"]["warnings"]
-    assert told.startswith(f"The field `{at}.paramaters` is unknown")
-    assert told.endswith(f"Did you mean `{at}.parameters`?")
 
 
 @pytest.mark.parametrize(
@@ -277,11 +242,3 @@ def test_what_was_meant_is_looked_up_once(client, monkeypatch):
     for _ in range(3):
         assert "`top_p`" in client.chat(topp_=1).headers["x-edge-warning"]
     assert looked == ["topp_"]
-
-
-def test_a_plan_tells_unknown_fields_of_its_messages(client, service):
-    service.plans = [PlanReport([])]
-    body = {"messages": [{"role": "user", "content": "Rain", "contnt": 1}]}
-    answered = client.post("/edge/v1/plan", body)
-    assert answered.status == 200
-    assert "`messages[0].contnt`" in answered.headers["x-edge-warning"]
