@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import member, note, number
 
 _LOOK_S = 0.5  # between two readings of the sensors
-_KEPT = 12  # of these make a mean, while the person reads the meter
+_READ = 6  # of these make a mean
 _APART_W = 0.5  # between rest and work, at least
 _PROMPT = "Count from one to ten thousand, one number a line."
 _FAULT = (
@@ -77,18 +76,18 @@ def compare(
 
     `ask` returns the watts that were typed.
     """
+    pairs: list[MeterReading] = []
     with Client(socket) as client:
         if _sensors_w(client) is None:
             raise CommandFailure(_NOTHING)
-    pairs: list[MeterReading] = []
-    note("Read the meter once its figure is steady, for ten seconds or so each time.")
-    for number_ in range(readings):
-        working = number_ % 2 == 1
-        with _watched(socket) as seen, _working(socket, model, working=working):
-            meter_w = ask(f"{number_ + 1}. At {'work' if working else 'rest'}, the meter in watts")
-        if not seen:
-            raise CommandFailure("The sensors told no power meanwhile: edge-rt sensors shows them.")
-        pairs.append(MeterReading(fmean(seen), meter_w))
+        note("Type what the meter reads once its figure is steady; then the sensors are read.")
+        for place in range(readings):
+            state, at_work = (
+                ("work", _working(socket, model)) if place % 2 else ("rest", nullcontext())
+            )
+            with at_work:
+                meter_w = ask(f"{place + 1}. At {state}, the meter in watts")
+                pairs.append(MeterReading(_mean_w(client), meter_w))
     return fitted(pairs)
 
 
@@ -113,31 +112,23 @@ def _sensors_w(client: Client) -> float | None:
     return (power_w - meter.get("offset_w", 0.0)) / meter.get("scale", 1.0)
 
 
-@contextmanager
-def _watched(socket: Path) -> Generator[deque[float]]:
-    """Read the sensors while the block runs, in a thread; the latest readings are kept."""
-    seen, over = deque[float](maxlen=_KEPT), threading.Event()
-
-    def watch() -> None:
-        with suppress(CommandFailure), Client(socket) as client:
-            while not over.wait(_LOOK_S):
-                if (power_w := _sensors_w(client)) is not None:
-                    seen.append(power_w)
-
-    with _beside(watch, over):
-        yield seen
+def _mean_w(client: Client) -> float:
+    """Return the mean of what the sensors read in the next seconds; raises CommandFailure."""
+    seen: list[float] = []
+    for _ in range(_READ):
+        if (power_w := _sensors_w(client)) is not None:
+            seen.append(power_w)
+        time.sleep(_LOOK_S)
+    if not seen:
+        raise CommandFailure("The sensors told no power meanwhile: edge-rt sensors shows them.")
+    return fmean(seen)
 
 
 @contextmanager
-def _working(socket: Path, model: str | None, *, working: bool) -> Generator[None]:
-    """Have a model write while the block runs, in a thread, if it is to."""
+def _working(socket: Path, model: str | None) -> Generator[None]:
+    """Have a model write while the block runs, in a thread."""
     over = threading.Event()
-    body: dict[str, Any] = {
-        "prompt": _PROMPT,
-        "max_tokens": 512,
-        "ignore_eos": True,
-        "stream": True,
-    }
+    body: dict[str, Any] = {"prompt": _PROMPT, "max_tokens": 512, "ignore_eos": True}
     body |= {"stream": True, "edge": {"cache": "off"}} | ({} if model is None else {"model": model})
 
     def work() -> None:
@@ -150,17 +141,7 @@ def _working(socket: Path, model: str | None, *, working: bool) -> Generator[Non
                             return
                 time.sleep(_LOOK_S)
 
-    if not working:
-        yield
-        return
-    with _beside(work, over):
-        yield
-
-
-@contextmanager
-def _beside(run: Callable[[], None], over: threading.Event) -> Generator[None]:
-    """Run a function in a thread while the block runs; it ends once `over` is set."""
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
         yield

@@ -42,10 +42,7 @@ OPTIONS = {
     "threads": "--threads",
 }
 """The options that set a field of a request."""
-
 _WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
-
-"""The options that set a field of a request."""
 
 
 class CommandFailure(click.ClickException):

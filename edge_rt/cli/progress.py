@@ -41,9 +41,9 @@ _ALONE = "nothing else was asked for"  # the daemon's word where there was nothi
 def progress(
     console: Console | None = None, first: str = ""
 ) -> Generator[Callable[[float, str], None]]:
-    """Show on standard error a bar where that is a terminal, else a line for each new thing.
+    """Show on standard error a bar where that is a terminal.
 
-    `first` is what is done before anything is counted. Yields a function of the share that is done,
+    Else there is a line for each new thing and each ten percent. `first` is what is done before anything is counted. Yields a function of the share that is done,
     0 to 1, and of what is being done.
     """
     console = console or Console(stderr=True)
@@ -66,12 +66,12 @@ def progress(
 
 
 def _lines(console: Console) -> Callable[[float, str], None]:
-    before = ""
+    before = ("", -1)
 
     def show(done: float, doing: str) -> None:
         nonlocal before
-        if doing != before:
-            before = doing
+        if (now := (doing, int(10 * done))) != before:
+            before = now
             console.file.write(f"{100 * done:3.0f} % {clean(doing)}\n")
             console.file.flush()
 
@@ -88,30 +88,20 @@ def bar(
     that can redraw a line nothing is shown, or with `lines` a line for each ten percent.
     """
     console = console or Console(stderr=True)
-    if not console.is_interactive:
-        yield _tenths(doing, console) if lines else lambda done, total: None
+    if not (console.is_interactive or lines):
+        yield lambda done, total: None
         return
     with progress(console, doing) as tell:
 
         def show(done: int, total: int) -> None:
             now = then if then is not None and done >= total else doing
-            figures = f"{size(done)} of {size(total)}  " if console.width >= _WIDE else ""
-            tell(done / total if total else 1.0, f"{figures}{now}")
+            if not console.is_interactive:
+                now = f"{now} ({size(total)})"
+            elif console.width >= _WIDE:
+                now = f"{size(done)} of {size(total)}  {now}"
+            tell(done / total if total else 1.0, now)
 
         yield show
-
-
-def _tenths(doing: str, console: Console) -> Callable[[int, int], None]:
-    shown = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal shown
-        if (tenths := 10 * done // total) > shown:
-            shown = tenths
-            console.file.write(f"{clean(doing)}: {10 * tenths} % of {size(total)}\n")
-            console.file.flush()
-
-    return show
 
 
 def calibrated(client: Client, body: Json) -> Json:

@@ -55,10 +55,10 @@ def significant(value: object, digits: int = 3) -> str:
     return f"{figure:.0f}" if "e+" in text else text
 
 
-def percent(value: object, decimals: int = 0, *, signed: bool = False) -> str:
-    """Return a share of 1 in percent, with a "+" where it is `signed` and not negative."""
+def percent(value: object) -> str:
+    """Return a share of 1 in percent."""
     share = number(value)
-    return MISSING if share is None else f"{100 * share:{'+' * signed}.{decimals}f} %"
+    return MISSING if share is None else f"{100 * share:.0f} %"
 
 
 def size(value: object) -> str:

@@ -58,6 +58,8 @@ def test_elsewhere_nothing_is_shown() -> None:
 def test_a_log_gets_a_line_for_each_ten_percent_when_asked() -> None:
     mib = 1024 * 1024
     text = shown(False, 0, 1000, mib // 2, mib // 2 + 1, 2 * mib, lines=True)
-    assert [line.partition(": ")[2] for line in text.splitlines()] == [
-        *("0 % of 2.0 MiB", "20 % of 2.0 MiB", "100 % of 2.0 MiB")
+    assert text.splitlines() == [
+        "  0 % Fetching [x][31m (2.0 MiB)",
+        " 25 % Fetching [x][31m (2.0 MiB)",
+        "100 % Checking (2.0 MiB)",
     ]

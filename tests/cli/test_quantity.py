@@ -32,6 +32,5 @@ def test_sizes(value: object, words: str) -> None:
 
 
 def test_shares() -> None:
-    assert (percent(0.125), percent(0.125, 1)) == ("12 %", "12.5 %")
-    assert (percent(0.05, signed=True), percent(-0.05, signed=True)) == ("+5 %", "-5 %")
+    assert (percent(0.126), percent(-0.05)) == ("13 %", "-5 %")
     assert percent("half") == "-"

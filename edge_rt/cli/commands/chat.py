@@ -34,35 +34,6 @@ _COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?", re.DOTALL)
 _LEAVE = {"exit", "quit", "bye"}
 
 
-class Conversation:
-    """Messages in the API's shape; a question without any answer is not kept."""
-
-    def __init__(self, system: str | None = None) -> None:
-        self.system = system
-        self._turns: list[tuple[str, str]] = []
-
-    @property
-    def begun(self) -> bool:
-        """Whether there is something that `reset` would forget."""
-        return bool(self._turns)
-
-    def messages(self, question: str) -> list[dict[str, str]]:
-        """Return everything that the model is to read before it answers `question`."""
-        said = [("system", self.system)] if self.system else []
-        for asked, answered in self._turns:
-            said += [("user", asked), ("assistant", answered)]
-        return [{"role": role, "content": text} for role, text in [*said, ("user", question)]]
-
-    def keep(self, question: str, answer: str) -> None:
-        """Remember one turn; an answer that was stopped counts as far as it was said."""
-        if answer:
-            self._turns.append((question, answer))
-
-    def reset(self) -> None:
-        """Forget all turns, but not what the system said."""
-        self._turns.clear()
-
-
 @click.command()
 @socket_option
 @asking
@@ -84,7 +55,7 @@ def chat(socket: Path | None, system: str | None, body: Json, quiet: bool, verbo
             name = body["model"] if pin or model == AUTO else card.get("id", model)
             note(f"{name}: /help lists the commands, Ctrl-D leaves.")
         lines = partial(tell, quiet=quiet, verbose=verbose)
-        talk = Chat(client, body, Conversation(system), Screen(), interactive, lines)
+        talk = Chat(client, body, system, Screen(), interactive, lines)
         talk.loop(reader(interactive))
 
 
@@ -98,8 +69,7 @@ def reader(interactive: bool) -> Callable[[], str]:
 
 
 def _piped_line() -> str:
-    line = sys.stdin.readline()
-    if not line:
+    if not (line := sys.stdin.readline()):
         raise EOFError
     return line
 
@@ -114,14 +84,15 @@ class Chat:
         self,
         client: Client,
         body: Json,
-        conversation: Conversation,
+        system: str | None,
         screen: Screen,
         interactive: bool,
         tell: Callable[[ReceivedAnswer, float], None],
     ) -> None:
         self._client = client
         self._body = body
-        self._conversation = conversation
+        self._system = system
+        self._turns: list[Json] = []  # messages in the API's shape
         self._screen = screen
         self._interactive = interactive
         self._tell = tell
@@ -159,10 +130,10 @@ class Chat:
     def _command(self, word: str, text: str) -> bool:
         name = word.lower()
         if name == "system":
-            self._conversation.system = text or None
+            self._system = text or None
             note("The system message is set." if text else "There is no system message now.")
         elif name == "reset":
-            self._conversation.reset()
+            self._turns.clear()
             note("Forgotten: a new conversation begins.")
         elif name == "help":
             note(HELP)
@@ -173,7 +144,9 @@ class Chat:
     def _ask(self, question: str) -> None:
         answer, began = ReceivedAnswer(), time.monotonic()
         edge = {"context": True} | self._body.get("edge", {})
-        body = self._body | {"edge": edge, "messages": self._conversation.messages(question)}
+        system = [{"role": "system", "content": self._system}] if self._system else []
+        asked = {"role": "user", "content": question}
+        body = self._body | {"edge": edge, "messages": [*system, *self._turns, asked]}
         ending: CommandFailure | None = None
         stopped = False
         try:
@@ -181,11 +154,13 @@ class Chat:
         except KeyboardInterrupt:
             stopped = True
         except TooLong as failure:
-            ending = _full(failure) if self._conversation.begun else failure
+            words = "The conversation is full: /reset begins a new one. " if self._turns else ""
+            ending = TooLong(f"{words}{failure.message}")
         except CommandFailure as failure:
             ending = failure
         self._screen.end()
-        self._conversation.keep(question, answer.text)
+        if answer.text:  # one that was stopped counts as far as it was said
+            self._turns += [asked, {"role": "assistant", "content": answer.text}]
         if ending is None:
             seconds = time.monotonic() - began
             if stopped:
@@ -198,7 +173,3 @@ class Chat:
             ending.show()
         else:
             raise ending
-
-
-def _full(failure: TooLong) -> CommandFailure:
-    return TooLong(f"The conversation is full: /reset begins a new one. {failure.message}")

@@ -136,24 +136,20 @@ def run(
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
     path, asked = question(read_prompt(prompt, raw), system, raw)
-    screen = Screen()
-
-    def ask(client: Client) -> None:
+    with standalone.daemon(socket, body["model"]) as there, Client(there) as client:
         if as_json:
             _print_json(whole(client, path, body | asked))
-        else:
-            began, answer = (
-                time.monotonic(),
-                _print_text(client, path, body | asked, no_stream, screen),
-            )
-            tell(answer, time.monotonic() - began, quiet=quiet, verbose=verbose)
-
-    model = body["model"]
-
-    with standalone.daemon(socket, model) as there, Client(there) as client:
-        if not quiet and not as_json:
+            return
+        if not quiet:
             warn(client)
-        ask(client)
+        began, screen = time.monotonic(), Screen()
+        if no_stream:
+            answer = whole(client, path, body | asked)
+            screen.write(answer.text)
+        else:
+            answer = show(client, path, body | asked, screen, ReceivedAnswer())
+        screen.end()
+        tell(answer, time.monotonic() - began, quiet=quiet, verbose=verbose)
 
 
 def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:
@@ -171,20 +167,16 @@ def read_prompt(words: tuple[str, ...], raw: bool) -> str:
     The line feed with which piped text ends is no part of a question, but may be of a raw text.
     """
     if words == ("-",) or (not words and not sys.stdin.isatty()):
-        text = _standard_input()
+        try:
+            text = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError:
+            raise click.UsageError("Standard input is not UTF-8 text.") from None
         text = text if raw else text.rstrip("\n")
     else:
         text = " ".join(words)
     if not text.strip() and not (raw and text):
         raise click.UsageError("There is no prompt: name one, or pipe one in.")
     return text
-
-
-def _standard_input() -> str:
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError:
-        raise click.UsageError("Standard input is not UTF-8 text.") from None
 
 
 def _print_json(answer: ReceivedAnswer) -> None:
@@ -203,18 +195,6 @@ def warn(client: Client) -> None:
     with suppress(CommandFailure):
         if (why := client.get("/edge/v1/budget").get("slowed")) is not None:
             note(f"Slower than usual: {line(why)}.")
-
-
-def _print_text(
-    client: Client, path: str, body: Json, no_stream: bool, screen: Screen
-) -> ReceivedAnswer:
-    if no_stream:
-        answer = whole(client, path, body)
-        screen.write(answer.text)
-    else:
-        answer = show(client, path, body, screen, ReceivedAnswer())
-    screen.end()
-    return answer
 
 
 def tell(answer: ReceivedAnswer, wall_s: float, *, quiet: bool, verbose: bool) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -94,16 +94,13 @@ def rpc(listen: str, threads: int | None, memory_mb: int | None, sensors_root: P
     with _serving(words) as process, closing(board_reports(sensors_root, _PERIOD_S)) as reports:
         note(f"lending {lent // 10**6} MB at {listen}")
         with suppress(KeyboardInterrupt):  # the way to end it is no failure
-            _watch(process, ThermalStop(process.pid, config.governor), reports)
-
-
-def _watch(process: subprocess.Popen[bytes], heat: ThermalStop, reports: Iterable[Json]) -> None:
-    for report in reports:
-        if process.poll() is not None:
-            raise CommandFailure(
-                "llama.cpp's RPC server ended: is the address this board's, and free?"
-            )
-        heat.look(report)
+            heat = ThermalStop(process.pid, config.governor)
+            for report in reports:
+                if process.poll() is not None:
+                    raise CommandFailure(
+                        "llama.cpp's RPC server ended: is the address this board's, and free?"
+                    )
+                heat.look(report)
 
 
 @contextmanager

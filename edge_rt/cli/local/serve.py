@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from edge_rt.config.loader import check, load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
-from edge_rt.core.errors import ConfigError, StoreError
+from edge_rt.core.errors import StoreError
 from edge_rt.governor.knobs.board_knobs import mode_knob
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.programs import installed_nvpmodel
@@ -39,14 +38,12 @@ if TYPE_CHECKING:
     from edge_rt.models.store.store import Store
 
 
-LEAST = 20  # characters of a key that somebody chose, of which the hash may be read by others
-_BYTES = 32
+_BYTES = 32  # of a key, random ones
 
 
 @click.command()
-@click.option("--hash", "given", is_flag=True, help="Hash a key from standard input instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def key(given: bool, as_json: bool) -> None:
+def key(as_json: bool) -> None:
     """Make a key for clients over TCP, and tell the hash of it.
 
     The hash goes to tcp.api_key_sha256 of the configuration, and to tcp.admin_key_sha256 as well
@@ -55,27 +52,13 @@ def key(given: bool, as_json: bool) -> None:
     Example:
         edge-rt key
     """
-    value = _given() if given else f"er-{secrets.token_urlsafe(_BYTES)}"
+    value = f"er-{secrets.token_urlsafe(_BYTES)}"
     told = {"key": value, "sha256": hashlib.sha256(value.encode()).hexdigest()}
-    if given:
-        del told["key"]
     if as_json:
         click.echo(json.dumps(told))
         return
     for name, each in told.items():
         click.echo(f"{name:<8}{each}")
-
-
-def _given() -> str:
-    """Return the key that is typed unseen, or comes through a pipe."""
-    typed = sys.stdin.isatty()
-    value = (click.prompt("Key", hide_input=True) if typed else sys.stdin.read()).strip()
-    if len(value) < LEAST:
-        raise CommandFailure(
-            f"a key of less than {LEAST} characters can be found out from its hash: take the one "
-            "that `edge-rt key` makes"
-        )
-    return value
 
 
 def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
@@ -122,7 +105,12 @@ def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_j
         [] if absent else check(target, known, lambda config: _lacking(config, target, store))[1]
     )
     if as_json:
-        click.echo(json.dumps({"file": str(target), "there": not absent} | _faults(faults)))
+        told = [
+            {"file": each.file, "line": each.line, "key": each.key, "reason": str(each)}
+            for each in faults
+        ]
+        state = {"file": str(target), "there": not absent, "ok": not faults}
+        click.echo(json.dumps(state | {"faults": told}))
     else:
         for fault in faults:
             say(str(fault))
@@ -130,14 +118,6 @@ def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_j
             click.echo(f"{target}: {'not there, so the defaults apply: ' if absent else ''}ok")
     if faults:
         ctx.exit(BadConfig.exit_code)
-
-
-def _faults(faults: Sequence[ConfigError]) -> dict[str, object]:
-    told = [
-        {"file": each.file, "line": each.line, "key": each.key, "reason": str(each)}
-        for each in faults
-    ]
-    return {"ok": not faults, "faults": told}
 
 
 def _lacking(config: Config, file: Path, store: Path | None) -> Iterator[tuple[Key, str]]:

@@ -87,7 +87,11 @@ def twin(
         raise CommandFailure(f"no process {pid}")
     simulated = Twin(board, root, load, ambient_c, seed, script)
     if parameters is not None:
-        _write(simulated, parameters)
+        try:
+            parameters.write_text(simulated.parameters.json())
+        except OSError as error:
+            simulated.close()
+            raise CommandFailure(f"cannot write {parameters}: {error.strerror or error}") from error
     end = run(simulated, period_s, lambda: click.echo(root), _is_read)
     click.echo(f"twin: {end}", err=True)
 
@@ -115,11 +119,3 @@ def _event(text: str) -> Event:
         return Event.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--event") from error
-
-
-def _write(twin: Twin, file: Path) -> None:
-    try:
-        file.write_text(twin.parameters.json())
-    except OSError as error:
-        twin.close()
-        raise CommandFailure(f"cannot write {file}: {error.strerror or error}") from error

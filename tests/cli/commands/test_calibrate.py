@@ -51,7 +51,7 @@ def test_progress_and_what_was_found(cli: Cli, daemon: Daemon) -> None:
     daemon.streams[PATH] = [step(0.0, "rest"), step(0.42, "reading"), step(0.5, "reading"), FOUND]
     result = cli("calibrate", "--quick")
     assert result.exit_code == 0
-    assert result.stderr.splitlines() == ["  0 % rest", " 42 % reading"]
+    assert result.stderr.splitlines() == ["  0 % rest", " 42 % reading", " 50 % reading"]
     text = result.stdout
     assert re.search("^leakage +0.310 W$", text, re.MULTILINE)
     assert re.search("^leakage source +measured$", text, re.MULTILINE)

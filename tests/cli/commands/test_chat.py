@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.commands.chat import Conversation
-
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
 Spawn = Any
@@ -239,12 +237,3 @@ def test_on_a_terminal_a_failure_is_shown_and_the_chat_goes_on(
     shell.rest()
     assert shell.process.wait() == 0
     assert said(daemon) == [("user", "two")]
-
-
-@pytest.mark.parametrize("system", [None, ""])
-def test_a_conversation_without_a_system_has_no_such_message(system: str | None) -> None:
-    conversation = Conversation(system)
-    conversation.keep("one", "")
-    conversation.keep("two", "answer")
-    roles = [message["role"] for message in conversation.messages("three")]
-    assert roles == ["user", "assistant", "user"]
