@@ -46,7 +46,7 @@ class ModelOrigin(msgspec.Struct, frozen=True, array_like=True):
 class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     """What the engine needs to load one model. Sizes in tokens; threads None: engine default."""
 
-    backend: str  # "llama.cpp", "onnx" or that of another package
+    backend: str  # "llama.cpp" or "onnx"
     path: str
     context: int  # most tokens of one sequence, prompt and answer together
     sequences: int  # most sequences at once, each with KV cells for `context` tokens

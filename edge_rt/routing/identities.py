@@ -11,7 +11,7 @@ from edge_rt import __version__
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import digest
 from edge_rt.core.errors import ModelNotFound, RequestError
-from edge_rt.core.plugins import BUILDS, plugins
+from edge_rt.core.plugins import BUILDS
 from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
 from edge_rt.models.directory import ModelDirectory, card_of
@@ -70,7 +70,7 @@ class Identities:
         """Files, and what is read of them; the library, and our own program."""
         backend = entry.backend
         if backend not in self._builds:
-            self._builds[backend] = _build((*_packages(backend), "llguidance"))
+            self._builds[backend] = _build((*BUILDS.get(backend, ()), "llguidance"))
         files = entry.id, entry.sha256, backend, entry.providers
         return (*files, entry.summary, self._builds[backend], __version__)
 
@@ -82,12 +82,6 @@ class Identities:
 
 def _is_timed(entry: ModelRecord) -> bool:
     return "strftime_now" in (entry.summary.chat_template or "")
-
-
-def _packages(backend: str) -> tuple[str, ...]:
-    """Return the packages that may bring a backend or its library."""
-    point = plugins("edge_rt.backends").get(backend)
-    return BUILDS.get(backend, () if point is None or point.dist is None else (point.dist.name,))
 
 
 def _build(names: Iterable[str]) -> str:

@@ -97,28 +97,3 @@ print(gate.took("small", b" 7"), gate.took("small", b" seven"))
 """
     output = done(place / "venv" / "bin" / "python", "-c", program, cwd=tmp_path)
     assert output.splitlines() == ["True small", "False large", "large None"]
-
-
-def test_a_model_of_the_backend_comes_into_the_store_and_is_run(
-    place: Path, tmp_path: Path
-) -> None:
-    model = tmp_path / "triple"
-    model.mkdir()
-    (model / "model.scale").write_text("3.0")
-    (model / "model.json").write_text((place / "extras" / "model.json").read_text())
-    edge_rt = place / "venv" / "bin" / "edge-rt"
-    done(edge_rt, "models", "add", model, cwd=tmp_path)
-    models = json.loads(done(edge_rt, "models", "list", "--json", cwd=tmp_path))["models"]
-    [entry] = [model for model in models if model["id"] == "triple"]
-    assert entry["edge"]["backend"] == "scale"
-    program = f"""
-import numpy as np
-from edge_rt.backends.base import LooseArray
-from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.worker.loading import make_backend
-
-backend = make_backend(ModelSpec("scale", {str(model / "model.scale")!r}, 1, 1, kind="tensors"), 1)
-print(*backend.run(backend.check({{"x": LooseArray(np.ones(2), False)}}))["y"])
-"""
-    output = done(place / "venv" / "bin" / "python", "-c", program, cwd=tmp_path)
-    assert output.split() == ["3.0", "3.0"]

@@ -18,11 +18,11 @@ from edge_rt.backends.base import PromptVocabulary
 from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.events import Tokenized
-from edge_rt.core.plugins import BUILDS, plugins
+from edge_rt.core.plugins import BUILDS
 from edge_rt.core.system.process import own_bytes
 from edge_rt.engine.protocol import CountTokens, ModelSpec, Tokenize, TokensCounted
 from edge_rt.engine.scheduler.inputs import text_tokens
-from edge_rt.engine.worker.model_registry import AnyBackend, backend_package, versions_of_packages
+from edge_rt.engine.worker.model_registry import AnyBackend
 
 if TYPE_CHECKING:
     from edge_rt.backends.llama.model import SharedWeights
@@ -111,9 +111,6 @@ def make_backend(spec: ModelSpec, threads: int, weights: SharedWeights | None = 
             return _llama(spec, threads, weights)
         if spec.backend == "onnx":
             return _onnx(spec, threads)
-        if spec.backend in plugins("edge_rt.backends"):
-            with backend_package(spec.backend) as package:
-                return package.make_backend(spec, threads)
     raise _unknown(spec.backend, spec.kind)
 
 
@@ -139,9 +136,6 @@ def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
             from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
 
             return OnnxVocabulary(Path(path))
-        if backend in plugins("edge_rt.backends"):
-            with backend_package(backend) as package:
-                return package.open_vocabulary(Path(path))
     raise _unknown(backend)
 
 
@@ -152,7 +146,7 @@ def versions() -> dict[str, str]:
     """
     from edge_rt.backends.llama.backend import VERSION
 
-    found = versions_of_packages() | {"llama.cpp": VERSION}
+    found = {"llama.cpp": VERSION}
     for build in BUILDS["onnx"]:
         with suppress(PackageNotFoundError):
             found["onnx"] = version(build)

@@ -1,18 +1,15 @@
-"""The models that the engine holds, the limits that they share, and backends of other packages."""
+"""The models that the engine holds, and the limits that they share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any
 
-from edge_rt.backends.base import Backend, EmbeddingBackend, PromptVocabulary, TensorBackend
+from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.core.cached import Prefixes, Which
-from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
-from edge_rt.core.plugins import plugins
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.generation.model_sequence import Home, nobody
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
@@ -212,35 +209,3 @@ class ModelRegistry:
     def _limit(self, scheduler: AnyRunner) -> None:
         scheduler.set_threads(self._limits.threads)
         scheduler.budget.most = self._limits.prefill_chunk
-
-
-class BackendPackage(Protocol):
-    """What an entry point names: a module, say, with these functions.
-
-    They raise EdgeError where a model cannot be loaded.
-    """
-
-    def make_backend(self, spec: ModelSpec, threads: int) -> AnyBackend:
-        """Load the model of `spec.path`, of the kind `spec.kind`."""
-        ...
-
-    def open_vocabulary(self, path: Path) -> PromptVocabulary:
-        """Open the vocabulary of a language model, without the model."""
-        ...
-
-
-def versions_of_packages() -> dict[str, str]:
-    """Return the version of the package of each such backend."""
-    points = plugins("edge_rt.backends").items()
-    return {name: point.dist.version if point.dist else "" for name, point in points}
-
-
-@contextmanager
-def backend_package(backend: str) -> Generator[BackendPackage]:
-    """Load the package of a backend; whatever it raises in the block becomes a ModelFileError."""
-    try:
-        yield cast(BackendPackage, plugins("edge_rt.backends")[backend].load())
-    except (EdgeError, MemoryError, ModuleNotFoundError):
-        raise
-    except Exception as error:
-        raise ModelFileError(f"the package of the backend {backend!r} failed: {error}") from error

@@ -21,7 +21,6 @@ from edge_rt.models.formats.summary import (
     Pooling,
     Summary,
 )
-from edge_rt.models.naming import BackendName
 
 CARD = "model.json"  # what the file is called
 
@@ -53,16 +52,11 @@ class _Card(
     architecture: _Word
     quantisation: _Word
     parameters: Annotated[int, Meta(ge=0, le=1 << 53)]
-    backend: BackendName = "onnx"
+    backend: Literal["onnx"] = "onnx"
     name: _Text | None = None
     publisher: _Text | None = None
     licence: _Text | None = None
     source_sha256: Sha256 | None = None  # of the GGUF file it was converted from
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for the backend whose files say everything themselves."""
-        if self.backend == "llama.cpp":
-            raise ValueError("`backend`: the models of llama.cpp have no card")
 
 
 class LanguageModelCard(_Card, frozen=True, tag="language"):
@@ -84,7 +78,6 @@ class LanguageModelCard(_Card, frozen=True, tag="language"):
 
     def __post_init__(self) -> None:
         """Check that ids lie in the vocabulary; raises ValueError."""
-        super().__post_init__()
         for name, ids in (("end_ids", self.end_ids), ("bos_id", [self.bos_id or 0])):
             if max(ids) >= self.vocab:
                 message = f"`{name}` has {max(ids)}, but the vocabulary only {self.vocab} tokens"

@@ -50,7 +50,7 @@ class Offer:
 
 
 def look(place: Path, said: Description | None = None, projector: Path | None = None) -> Offer:
-    """Return the model at `place`: a GGUF file, an ONNX file, or a folder of one or with a card.
+    """Return the model at `place`: a GGUF file, an ONNX file, or a folder of one.
 
     A GGUF file that is the first part of a model stands for all parts, which lie beside it, and may
     have a `projector`. Of a folder the graph, the files that hold its weights, tokenizer.json and
@@ -65,10 +65,7 @@ def look(place: Path, said: Description | None = None, projector: Path | None = 
     if projector is not None and place.suffix.lower() != ".gguf":
         raise RequestError(f"{place} is no GGUF file, which alone can have a projector")
     if place.is_dir():
-        if (place / GRAPH).exists() or not _is_foreign(place / CARD):
-            return _onnx(place, place / GRAPH, said)
-        said.refuse_for(f"{place} has a {CARD}, which says it")
-        return _foreign(place)
+        return _onnx(place, place / GRAPH, said)
     if place.suffix.lower() == ".onnx":
         return _onnx(place, place, said)
     said.refuse_for(f"{place} is no ONNX model")
@@ -90,9 +87,6 @@ def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
             summary = msgspec.structs.replace(summary, look_bytes=look_bytes(files[eyes]))
         return "llama.cpp", summary
     card = read_card(files[CARD])
-    if card.backend != "onnx":  # whose tokenizer, if any, is its own
-        bytes = sum(path.stat().st_size for name, path in files.items() if name != CARD)
-        return card.backend, summarise_card(card, bytes, ())
     control = read_tokenizer(files[TOKENIZER]).control_tokens if TOKENIZER in files else ()
     graph = read_onnx(main)
     if not isinstance(card, TensorsCard) and TOKENIZER not in files:
@@ -147,23 +141,6 @@ def _onnx(place: Path, graph: Path, said: Description) -> Offer:
     else:
         made = write_card(said.card(place, found, files.get(TOKENIZER)))
     return Offer(place, files, made)
-
-
-def _is_foreign(card: Path) -> bool:
-    """Return whether a card names the backend of another package."""
-    return card.is_file() and read_card(card).backend != "onnx"
-
-
-def _foreign(place: Path) -> Offer:
-    """Every file of a folder, for a backend of another package; the one named model.* is first."""
-    found = sorted(place.iterdir(), key=lambda each: (each.name == CARD, each.stem != "model"))
-    if not found or found[0].stem != "model" or found[0].name == CARD:
-        raise ModelFileError(f"{place}: no file beside {CARD} is named model.*, as the main one is")
-    for each in found:
-        _refuse_stray(each, found[0])
-        if not each.is_file() or stored_name(each, "") != each.name:
-            raise ModelFileError(f"{each}: not a regular file with a plain name")
-    return Offer(place, {each.name: each for each in found})
 
 
 def _refuse_stray(beside: Path, graph: Path) -> None:
