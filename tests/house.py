@@ -278,7 +278,7 @@ class House(EngineScript):
             wall=wall,
         )
         self.energy_meter, self.pool = self.front.energy_meter, self.front.pool
-        self.occupancy, self.health = self.front.occupancy, self.front.health
+        self.occupancy = self.front.occupancy
         self.routing, self.service = self.front.routing, self.front.service
         self.supervisor = cast(FakeSupervisor, self.front.supervisor)
         self.connect = self.supervisor.client

@@ -50,7 +50,6 @@ class EngineScript:
     running: int = 0  # this and the next are the decode loop's figures
     steps: int = 0
     duty: float = 1.0
-    advancing: int = 0  # steps between two pings
     useful: bool = False  # whether engines that are lost have served others
 
 
@@ -117,7 +116,6 @@ class FakeEngine:
         await asyncio.sleep(0)
         if self.lost.is_set():
             raise EngineLost("gone")
-        script.steps += script.advancing
         return Pong(1, 1000, 2, script.running, 0, script.steps, 1.0, 0.9, script.duty)
 
     async def count(

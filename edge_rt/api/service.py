@@ -191,9 +191,9 @@ class Service:
     # --- what takes several parts
 
     async def health(self) -> dict[str, object]:
-        """Prove that an answer can be made; raises Unavailable or EngineError when not.
+        """Prove that the engine answers; raises Unavailable or EngineError when it does not.
 
-        Holds "status": "ok" and the proof, which is reused for a few seconds. "storage" names the
+        Holds "status": "ok" and the proof. "storage" names the
         files that cannot be written, "sensors" those that are not read, and "supply" what is wrong
         with the supply or its sensor, if anything.
         """

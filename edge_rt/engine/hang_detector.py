@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from edge_rt.core.clock import Pause
-from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineError
 from edge_rt.core.system.process import stat_fields
 from edge_rt.engine.channel import Doing, Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.process import ExitReason
-from edge_rt.engine.protocol import Embed, Generate
 
 LOOK_S = 0.5
 REST_S = 2.0  # until the next look at an engine that owes nothing
@@ -30,9 +26,7 @@ TIMES = 10.0  # nor are so many times what is expected
 T = TypeVar("T")
 _USER = 10  # where the user time of proc_pid_stat(5) lies behind the status, in ticks
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
-FRESH_S = 5.0  # seconds for which a proof is good
-PATIENCE_S = 15.0
-SLOW = 0.05  # duty of an engine that would take too long over a token
+PATIENCE_S = 15.0  # for an answer of the decode loop, behind the pass under way
 
 
 class EngineStuck(EngineError):
@@ -149,89 +143,19 @@ class _Quiet:
         return self.still_s >= still_s or self.busy_s >= busy_s
 
 
-class EngineHealth:
-    """Makes one real token, or vector, on the model used last.
+async def prove(connect: Callable[[], Awaitable[EngineClient]]) -> dict[str, object]:
+    """Return that the decode loop answers; raises Unavailable or EngineError where it does not.
 
-    While answers are made, their progress is the proof. While no model is loaded, or while the
-    governor slows the engine to a few percent, an answer of the decode loop is enough.
+    `connect` gives the live engine. One that is ended from outside meanwhile does not count.
     """
-
-    def __init__(
-        self,
-        connect: Callable[[], Awaitable[EngineClient]],
-        pool: ModelPool,
-        clock: Callable[[], float],
-    ) -> None:
-        """`connect` gives the live engine, `clock` seconds."""
-        self._connect = connect
-        self._pool = pool
-        self._clock = clock
-        self._lock = asyncio.Lock()  # one proof serves all who ask at the same time
-        self._proof: dict[str, object] = {}
-        self._proved_s = float("-inf")
-
-    @property
-    def proving(self) -> bool:
-        """Whether a proof is being made."""
-        return self._lock.locked()
-
-    async def prove(self) -> dict[str, object]:
-        """Return the proof, at most FRESH_S old; raises Unavailable or EngineError."""
-        async with self._lock:
-            if self._clock() - self._proved_s > FRESH_S:
-                try:
-                    self._proof = await asyncio.wait_for(self._proved(), PATIENCE_S)
-                except asyncio.TimeoutError:
-                    raise EngineError(f"no token came within {PATIENCE_S:.0f} s") from None
-                self._proved_s = self._clock()
-            return self._proof
-
-    async def _proved(self) -> dict[str, object]:
-        """Return the proof of an engine.
-
-        One that is ended from outside meanwhile does not count.
-        """
-        while True:
-            try:
-                return await self._prove()
-            except EngineLost as lost:
-                if not (await lost.exit_reason()).outside:
-                    raise
-
-    async def _prove(self) -> dict[str, object]:
-        client = await self._connect()
-        first = await client.ping()
-        if first.duty < SLOW:
-            return _proof(None, "the decode loop answers; the governor holds it back")
-        if first.running:  # a ping is answered between two passes
-            await client.ping()
-            second = await client.ping()
-            if second.steps > first.steps:
-                return _proof(None, "answers are being made")
-        resident = max(self._pool.residents(), key=lambda r: r.used_s, default=None)
-        if resident is None:
-            return _proof(None, "the decode loop answers")
-        with self._pool.hold(resident):
-            return await _one_answer(resident)
-
-
-def _proof(model: str | None, what: str) -> dict[str, object]:
-    return {"status": "ok", "model": model, "proof": what}
-
-
-async def _one_answer(resident: Resident) -> dict[str, object]:
-    client, name, kind = resident.client, resident.wanted.model, resident.wanted.spec.kind
-    if kind == "tensors":  # what it takes, only its users know
-        return _proof(None, "the decode loop answers")
-    sampling = Sampling(temperature=0.0, seed=0)
-    if kind == "embedding":
-        events, what = client.perform(lambda id: Embed(id, name, ["Hello"])), "one text embedded"
-    else:
-        what = "one token made"
-        events = client.generate(
-            lambda id: Generate(id, name, "Hello", False, sampling, max_tokens=1)
-        )
-    async with aclosing(events) as told:
-        async for _ in told:
-            pass
-    return _proof(name.partition("@")[0], what)
+    while True:
+        client = await connect()
+        try:
+            await asyncio.wait_for(client.ping(), PATIENCE_S)
+        except asyncio.TimeoutError:
+            raise EngineError(f"the engine did not answer within {PATIENCE_S:.0f} s") from None
+        except EngineLost as lost:
+            if not (await lost.exit_reason()).outside:
+                raise
+        else:
+            return {"status": "ok", "proof": "the decode loop answers"}

@@ -25,7 +25,7 @@ from edge_rt.energy.app_budgets import AppBudgets
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.hang_detector import EngineHealth, HangDetector
+from edge_rt.engine.hang_detector import HangDetector, prove
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.process import CheckpointMemory, ExitReason
 from edge_rt.engine.supervisor import ENGINE, OFFLINE, RPC, SIMULATED_GPU, Supervisor
@@ -128,7 +128,6 @@ class Container:
             limit=lambda: available.limit,
             spare=self.companion.spare,
         )
-        self.health = EngineHealth(self.supervisor.client, self.pool, clock)
         own = of_board(paths.state, self.senses.simulated)
         self.book = parts.book or book(config, paths, self.senses.simulated)
         self.cache = answer_cache(config, paths)
@@ -219,7 +218,7 @@ class Container:
             config,
             store,
             state=state,
-            prove=self.health.prove,
+            prove=lambda: prove(self.supervisor.client),
             monitor=self.senses,
             energy_meter=self.energy_meter,
             governor_loop=self.governor_loop,
@@ -378,8 +377,7 @@ class Container:
         self.observer.meter.hear(meter)
 
     def _at_work_for_nobody(self) -> bool:
-        at_work = self.pool.loading or self.health.proving
-        return at_work or self.supervisor.current is None
+        return self.pool.loading or self.supervisor.current is None
 
 
 def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:

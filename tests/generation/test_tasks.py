@@ -246,19 +246,3 @@ def test_the_default_is_the_one_of_its_kind(kit: Any) -> None:
             house.service.able("default", "tensors")
 
     kit.run(run())
-
-
-def test_health_embeds_with_an_embedding_model_and_runs_no_tensors(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, "embedding")
-        await embed(house)
-        proof = await house.service.health()
-        assert (proof["model"], proof["proof"]) == ("other", "one text embedded")
-        house = house_of(kit, "tensors")
-        house.scripts = [[Inferred(0, {}, Timings(0.0, 0.0, 0.0, 0, 0, 0))]]
-        await house.service.tasks.infer(InferCall("other", {"x": X}))
-        proof = await house.service.health()
-        assert (proof["status"], proof["model"]) == ("ok", None)
-        assert len(house.asked) == 1
-
-    kit.run(run())
