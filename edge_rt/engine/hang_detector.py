@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import EngineError
@@ -22,19 +22,9 @@ MOST_S = 20.0  # of what is expected, for one that does nothing at all
 BUSY_S = 30.0  # of working on one thing are no hang either,
 TIMES = 10.0  # nor are so many times what is expected
 
-
-T = TypeVar("T")
 _USER = 10  # where the user time of proc_pid_stat(5) lies behind the status, in ticks
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 PATIENCE_S = 15.0  # for an answer of the decode loop, behind the pass under way
-
-
-class EngineStuck(EngineError):
-    """An engine does nothing more at its start; `stopped` where somebody has stopped it."""
-
-    def __init__(self, *, stopped: bool) -> None:
-        super().__init__("it hung at its start")
-        self.stopped = stopped
 
 
 class Life(NamedTuple):
@@ -95,31 +85,6 @@ class HangDetector:
             if quiet.hangs(0.0 if seen.stopped else self._expected_s(client, doing)):
                 why = f"it hung for {quiet.busy_s:.0f} s"
                 client.terminate(ExitReason(why, doing.requests, outside=seen.stopped))
-
-    async def over(self, pid: int, start: Coroutine[Any, Any, T]) -> T:
-        """Return what comes of an engine's start; raises Stuck once that does nothing any more."""
-        starting = asyncio.ensure_future(start)
-        stuck = asyncio.ensure_future(self._stuck(pid))
-        try:
-            await asyncio.wait((starting, stuck), return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                return starting.result()
-            raise EngineStuck(stopped=stuck.result())
-        finally:
-            for task in (starting, stuck):
-                task.cancel()
-            await asyncio.gather(starting, stuck, return_exceptions=True)
-
-    async def _stuck(self, pid: int) -> bool:
-        """Return whether it is stopped, once it has done nothing for too long."""
-        quiet, stopped = _Quiet(Doing(0, 0, frozenset())), False
-        while quiet.still_s < STILL_S:
-            await self._pause(LOOK_S)
-            seen = self._life(pid)
-            if seen is not None:
-                quiet.look(seen)
-                stopped = seen.stopped
-        return stopped
 
 
 class _Quiet:

@@ -15,7 +15,7 @@ from edge_rt.core.errors import EngineError, EngineStopped, ProtocolError, Unava
 from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.hang_detector import EngineStuck, HangDetector
+from edge_rt.engine.hang_detector import HangDetector
 from edge_rt.engine.process import (
     CheckpointMemory,
     CrashDiagnosis,
@@ -161,9 +161,7 @@ class Supervisor:
                 self._process = process = await spawn(
                     self._command, theirs.fileno(), page, self._checkpoints.fd
                 )
-            client = await self._hang_detector.over(
-                process.pid, EngineClient.connect(ours, self._hello_s)
-            )
+            client = await EngineClient.connect(ours, self._hello_s)
             client.kill, client.beat = partial(kill, process), beat
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
@@ -204,12 +202,9 @@ class Supervisor:
             return None
         gone = isinstance(error, EngineLost)
         code = await end(self._process, self._grace_s if gone else 0.0)
-        if isinstance(error, EngineStuck):
-            self.exit_reason = ExitReason(str(error), outside=error.stopped)
-        elif gone:
-            self.exit_reason = diagnosis.exit_reason(code, beat.doing)
-        else:
+        if not gone:
             return None
+        self.exit_reason = diagnosis.exit_reason(code, beat.doing)
         return self.exit_reason
 
     def _exit_reason(

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.core.errors import EngineError
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.hang_detector import (
@@ -156,32 +155,6 @@ def test_one_that_is_gone_needs_no_end() -> None:
     engine = Engine(nothing)
     engine.life = None
     assert engine.watched(1000) is None
-
-
-def test_a_start_that_does_nothing_any_more_is_given_up() -> None:
-    async def pause(seconds: float) -> None:
-        await asyncio.sleep(0)
-
-    async def run() -> None:
-        never = asyncio.get_running_loop().create_future()
-        hang_detector = HangDetector(lambda client, doing: 0.0, pause, lambda pid: Life(1.0))
-        with pytest.raises(EngineError, match="hung at its start"):
-            await hang_detector.over(42, asyncio.wait_for(never, 60))
-
-    asyncio.run(run())
-
-
-def test_what_comes_of_a_start() -> None:
-    async def fails() -> None:
-        raise EngineError("no library")
-
-    async def run() -> None:
-        hang_detector = HangDetector(lambda client, doing: 0.0)
-        assert await hang_detector.over(os.getpid(), asyncio.sleep(0, "hello")) == "hello"
-        with pytest.raises(EngineError, match="no library"):
-            await hang_detector.over(os.getpid(), fails())
-
-    asyncio.run(run())
 
 
 def test_the_life_of_a_process() -> None:

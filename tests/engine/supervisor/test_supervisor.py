@@ -20,7 +20,7 @@ import pytest
 from edge_rt.core.errors import EngineStopped, Unavailable
 from edge_rt.engine.channel import Doing, Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.hang_detector import HangDetector, Life, life
+from edge_rt.engine.hang_detector import HangDetector
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.process import CheckpointMemory, CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
@@ -47,7 +47,6 @@ STUBBORN = (sys.executable, "-c", CHILD, "stubborn")
 MUTE = (shutil.which("sleep") or "sleep", "1000")  # its last argument: 1000 and some seconds
 KILLED = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
 EXITS: list[ExitReason] = []
-STOPPED = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
 
 
 class Pauses:
@@ -291,27 +290,6 @@ async def test_who_waits_for_an_engine_is_told_when_the_daemon_stops(
     await supervisor.stop()
     with pytest.raises(EngineStopped, match="the daemon stopped"):
         await waiting
-
-
-def at_work_until_stopped(pid: int) -> Life | None:
-    """However seldom a busy machine lets it come to its turn."""
-    seen = life(pid)
-    return seen if seen is None or seen.stopped else seen._replace(at_disk=True)
-
-
-HASTY = HangDetector(
-    lambda client, doing: 0.0, lambda s: asyncio.sleep(s / 50), at_work_until_stopped
-)
-
-
-@supervised(STOPPED, free=4, hang_detector=HASTY)
-async def test_one_that_is_stopped_at_its_start_is_replaced_within_a_second(
-    supervisor: Supervisor, pauses: Pauses
-) -> None:
-    """Whatever does that, as programs do that free memory, is not given one after the other."""
-    await pauses.over.wait()
-    assert pauses.seen == [0.1, 0.2, 0.4, 0.8, 1.0]
-    assert supervisor.exit_reason == ExitReason("it hung at its start", outside=True)
 
 
 @supervised(MUTE, free=1, hello_s=0.01, grace_s=0.0)
