@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from edge_rt.board.readers.rails import Ina238
 from edge_rt.board.readers.rapl import Rapl
 from edge_rt.board.readers.raspberry_pi import PiPmicReader, PiThrottled, PiVolt
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
-from edge_rt.board.readers.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd
+from edge_rt.board.readers.videocore import Firmware, FirmwareFiles, Mailbox
 
 T = TypeVar("T")
 
@@ -150,7 +149,6 @@ class _Search:
     def _makers(self) -> dict[str, Callable[[], BaseReader]]:
         sysfs, proc, io, clock = self.roots.sysfs, self.roots.proc, self.io, self.clock
         wanted, known, firmware = self.wanted, self.wanted.known, find_firmware(self.roots.dev)
-        pace_s = partial(_pace_s, firmware)
         makers: dict[str, Callable[[], BaseReader]] = {
             "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
             "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
@@ -158,7 +156,7 @@ class _Search:
             "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
             "thermal": lambda: ThermalReader(sysfs, io=io),
             "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
-            "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
+            "pi-throttled": lambda: PiThrottled(sysfs, firmware, io=io),
             "rpi_volt": lambda: PiVolt(sysfs, io=io),
             OVER_CURRENT: lambda: OverCurrent(sysfs, io=io),
             "fan": lambda: FanReader(sysfs, io=io),
@@ -171,9 +169,9 @@ class _Search:
             "pressure": lambda: Pressure(proc, io=io, clock=clock),
         }
         if firmware is not None:
-            makers["pi-pmic"] = lambda: PiPmicReader(firmware, pace_s(0.25), known)
+            makers["pi-pmic"] = lambda: PiPmicReader(firmware, known=known)
         else:
-            self.skipped.append(Skipped("pi-pmic", f"no {self.roots.dev}/vcio and no vcgencmd"))
+            self.skipped.append(Skipped("pi-pmic", f"no {self.roots.dev}/vcio"))
         return makers
 
     def _raw(self) -> Iterator[BaseReader]:
@@ -216,19 +214,11 @@ class _Search:
 
 
 def find_firmware(dev: Path) -> Firmware | None:
-    """Return the firmware's mailbox, a simulated board's folder in its place, or vcgencmd."""
+    """Return the firmware's mailbox, or a simulated board's folder in its place."""
     device = dev / "vcio"
     if device.is_dir():
         return FirmwareFiles(device)
-    if device.exists():
-        return Mailbox(device)
-    program = shutil.which("vcgencmd") if dev == Roots().dev else None
-    return None if program is None else Vcgencmd(program)
-
-
-def _pace_s(firmware: Firmware | None, period_s: float) -> float:
-    """Return the period, at least a second where each question starts a process."""
-    return max(1.0, period_s) if isinstance(firmware, Vcgencmd) else period_s
+    return Mailbox(device) if device.exists() else None
 
 
 def _powers(reader: BaseReader) -> list[str]:

@@ -1,40 +1,19 @@
-"""Asking a Raspberry Pi's firmware: by its mailbox device, or by the vcgencmd program."""
+"""Asking a Raspberry Pi's firmware by its mailbox device."""
 
 from __future__ import annotations
 
 import os
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from edge_rt.board.readers.sysfs import open_regular
 
 _TEXT = 1024
-_TIMEOUT_S = 1.0  # of the program
 _HEAD = struct.Struct("=6I")  # size, request or status, tag, size of text, length, error
 _GENERAL_COMMAND = 0x00030080
 _SUCCESS = 0x80000000
 _REQUEST = 0xC0006400 | struct.calcsize("P") << 16  # _IOWR(100, 0, char *): 0xC0086400 on 64 bit
-
-
-class Firmware(Protocol):
-    """Something that answers a firmware command."""
-
-    @property
-    def source(self) -> str:
-        """Where the answers come from."""
-        ...
-
-    def ask(self, command: str) -> str:
-        """Return the answer's text; OSError where there is none."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the device."""
-        ...
-
 
 Ioctl = Callable[[int, int, bytearray], int]
 
@@ -93,30 +72,6 @@ class Mailbox:
             os.close(fd)
 
 
-class Vcgencmd:
-    """The vcgencmd program, one process a command: slower, and present where the device is not."""
-
-    def __init__(self, program: str) -> None:
-        self.source = "vcgencmd"
-        self._program = program
-
-    def ask(self, command: str) -> str:
-        """Return what the program prints; it also prints the firmware's own errors."""
-        try:
-            done = subprocess.run(
-                [self._program, *command.split()],
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OSError(f"vcgencmd gave no answer in {_TIMEOUT_S:g} s") from error
-        return done.stdout.decode(errors="replace")
-
-    def close(self) -> None:
-        """Nothing is held between commands."""
-
-
 class FirmwareFiles:
     """A folder with one file for each command, as a simulated board has in place of the device."""
 
@@ -131,6 +86,9 @@ class FirmwareFiles:
 
     def close(self) -> None:
         """Do nothing: no file is held between commands."""
+
+
+Firmware = Mailbox | FirmwareFiles
 
 
 def _message(command: str) -> bytearray:

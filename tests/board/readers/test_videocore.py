@@ -14,7 +14,7 @@ from told import Told
 from trees import pi5
 
 from edge_rt.board.readers.raspberry_pi import PiPmicReader
-from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox, Vcgencmd, failure, refusal
+from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox, failure, refusal
 from edge_rt.testing.board import FakeBoard
 
 REFUSED = 'error=1 error_msg="Command not registered"'
@@ -85,15 +85,6 @@ def test_an_error_of_the_device_is_raised_with_its_number() -> None:
     with pytest.raises(OSError, match="ioctl") as raised:
         Mailbox(Path("/dev/null")).ask("get_throttled")
     assert raised.value.errno == errno.ENOTTY
-
-
-def test_the_program_is_run_for_each_command(tmp_path: Path) -> None:
-    program = tmp_path / "vcgencmd"
-    program.write_text('#!/bin/sh\necho "asked $1 $2"\n')
-    program.chmod(0o755)
-    assert Vcgencmd(str(program)).ask("pmic_read_adc EXT5V_V") == "asked pmic_read_adc EXT5V_V\n"
-    with pytest.raises(OSError, match="none"):
-        Vcgencmd(str(tmp_path / "none")).ask("get_throttled")
 
 
 def test_a_folder_of_answers(tree: FakeBoard) -> None:
