@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 from edge_rt.board.readers.base import BaseReader
 from edge_rt.board.readers.heat import HwmonTemp, ThermalReader
 from edge_rt.board.sampler import BoardSampler
-from edge_rt.board.track import StuckZones
 from edge_rt.core.reports.board import HeatState
 
 Sort = Literal["chip", "unknown", "foreign"]
@@ -47,6 +46,8 @@ _NOTICES = "x86_pkg_temp"  # its trip points wake programs, and slow nothing dow
 _CARD = "amdgpu"  # a graphics card's limit holds for no other zone
 _ZEN = ("k10temp T", "zenpower T")  # Tctl, Tdie, Tccd1
 _OTHERS = "there are zones of the chip"
+_FAR_K = 30.0  # hotter than every other zone of the chip
+_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0))  # where there is no sensor
 
 
 class Judged(NamedTuple):
@@ -89,7 +90,8 @@ class HeatZone:
 class HeatZones:
     """Every temperature of every reader, and which of them count.
 
-    The chip's temperatures count, from any reader, unless they are stuck. Zones whose names tell
+    The chip's temperatures count, from any reader, but for one whose only value so far is a round
+    figure which stands for no reading, 30 K above all others. Zones whose names tell
     nothing, such as a PC's acpitz, count only while no temperature of the chip has been read.
     Those of other parts (a radio, a disk, a regulator, the case) never count.
 
@@ -110,28 +112,29 @@ class HeatZones:
         self.zones = tuple(_zones(sampler, listed or {}))
         self._sampler, self._profile_c = sampler, profile_c
         self._chip = [zone for zone in self.zones if zone.chip and not zone.apart]
-        self._stuck = StuckZones(len(self._chip))
-        self._seen = False  # whether any temperature of the chip was ever read
+        self._now_c: dict[int, float | None] = {}  # the chip's zones, by their numbers
+        self._only_c: dict[int, float | None] = {}  # that each ever had; None: it has changed
+        self._unset: dict[int, str] = {}  # why a zone's value stands for none; replaced whole
         self._parts = dict(_parts(sampler, self._chip))
         readings = sampler.readings()
-        self._take_in(0.0, [(n, readings[z.place].last) for n, z in enumerate(self._chip)])
+        self._take_in([(n, readings[z.place].last) for n, z in enumerate(self._chip)])
         sampler.subscribe(self._take)
 
     @property
     def counting(self) -> list[HeatZone]:
         """The zones that count now, whether they can be read or not."""
-        if not self._seen:
+        if not self._only_c:
             return [zone for zone in self.zones if not zone.apart and not zone.chip] or self._chip
-        stuck = self._stuck.reasons
-        return [zone for number, zone in enumerate(self._chip) if number not in stuck]
+        unset = self._unset
+        return [zone for number, zone in enumerate(self._chip) if number not in unset]
 
     @property
     def apart(self) -> dict[str, str]:
         """The zones that do not count now, by name, and why not."""
-        counting, stuck = self.counting, self._stuck.reasons
-        said = {self._chip[number].name: f"it says {why}" for number, why in stuck.items()}
+        counting = self.counting
+        said = {self._chip[number].name: why for number, why in self._unset.items()}
         rest = [zone for zone in self.zones if zone not in counting]
-        other = _OTHERS if self._seen else "it was never read"
+        other = _OTHERS if self._only_c else "it was never read"
         return {zone.name: said.get(zone.name) or zone.apart or other for zone in rest}
 
     def now(self) -> list[HeatState]:
@@ -155,11 +158,20 @@ class HeatZones:
         """Take the values of one read; called in the reading thread."""
         parts = self._parts.get(id(reader))
         if parts:
-            self._take_in(time_s, [(number, values[index]) for number, index in parts])
+            self._take_in([(number, values[index]) for number, index in parts])
 
-    def _take_in(self, time_s: float, zones: Sequence[tuple[int, float | None]]) -> None:
-        self._seen = self._seen or any(value is not None for _, value in zones)
-        self._stuck.take(time_s, zones)
+    def _take_in(self, zones: Iterable[tuple[int, float | None]]) -> None:
+        for zone, value in zones:
+            self._now_c[zone] = value
+            if value is not None:
+                self._only_c[zone] = value if self._only_c.get(zone, value) == value else None
+        told = "it says {:g} °C and nothing else yet, 30 K above all others"
+        kept = [(n, c) for n, c in self._only_c.items() if c in _PLACEHOLDERS_C]
+        self._unset = {n: told.format(c) for n, c in kept if self._far(n, c)}
+
+    def _far(self, zone: int, value: float) -> bool:
+        others = [c for other, c in self._now_c.items() if other != zone and c is not None]
+        return bool(others) and value - max(others) >= _FAR_K
 
 
 def hottest(zones: Iterable[HeatState]) -> HeatState | None:

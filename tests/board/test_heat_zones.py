@@ -93,15 +93,33 @@ def test_the_hottest_is_of_all_readers(tree: FakeBoard, clock: FakeClock) -> Non
     assert temperature(zones) == ("k10temp Tctl", 60.125)
 
 
-def test_a_stuck_zone_does_not_decide_and_says_why(tree: FakeBoard, clock: FakeClock) -> None:
-    cpu, _ = tree.zone("cpu-thermal", 40_000), tree.zone("gpu-thermal", 78_500)
+@pytest.mark.parametrize("value", [100_000, 125_000, 127_000])
+def test_a_placeholder_does_not_decide_until_it_says_something_else(
+    tree: FakeBoard, clock: FakeClock, value: int
+) -> None:
+    tree.zone("cpu-thermal", 31_000)
+    gpu = tree.zone("gpu-thermal", value)
     sampler = read(tree, clock)
     zones = HeatZones(sampler)
-    for step in range(200):
-        (cpu / "temp").write_text(f"{min(40_000 + 250 * step, 70_000)}\n")
-        again(sampler, clock)
-    assert temperature(zones) == ("cpu-thermal", 70.0)
-    assert zones.apart["gpu-thermal"].startswith("it says 78.5 °C to the last digit")
+    assert temperature(zones) == ("cpu-thermal", 31.0)
+    assert zones.apart["gpu-thermal"].startswith(f"it says {value / 1000:g} °C and nothing else")
+    (gpu / "temp").write_text(f"{value - 500}\n")
+    again(sampler, clock)
+    assert temperature(zones) == ("gpu-thermal", value / 1000 - 0.5)
+    (gpu / "temp").write_text(f"{value}\n")
+    again(sampler, clock)
+    assert temperature(zones) == ("gpu-thermal", value / 1000)
+    assert zones.apart == {}
+
+
+@pytest.mark.parametrize("others", [[100_000, 66_000], [74_000], [], [""]])
+def test_a_processor_at_its_limit_is_believed(
+    tree: FakeBoard, clock: FakeClock, others: list[int | str]
+) -> None:
+    tree.zone("cpu-thermal", 100_000)
+    for number, other in enumerate(others):
+        tree.zone(f"cpu{number}-thermal", other)
+    assert temperature(HeatZones(read(tree, clock)))[1] == 100.0
 
 
 def test_a_profile_leaves_zones_out_and_lends_names_a_meaning(
