@@ -122,12 +122,6 @@ class Ours:
             yield Running(child, address, ready_s)
 
 
-def for_all(store: Path, directory: Path) -> Ours:
-    """A daemon whose socket is every user's, with MODEL's weights; raises BenchError."""
-    model_file(store)
-    return Ours(Path(sys.executable), store, directory, extra={"socket": {"mode": "0666"}})
-
-
 @asynccontextmanager
 async def simulated(
     directory: Path, board: str, clients: int = 1, extra: Mapping[str, object] | None = None
