@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from benchlib import BenchError
 from benchlib.chat import Reply, ask, events, parse
 from benchlib.http import Address, Response, fetch, get_json
 from benchlib.prompts import Prompts
-from benchlib.workload import Amounts, Asker, decode_rate, settled_decode, throughput
+from benchlib.workload import Amounts, Asker, decode_rate, throughput
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,18 +211,6 @@ def test_a_piece_of_text_stands_for_its_share_of_the_tokens() -> None:
 def test_streams_that_ran_one_after_the_other_are_an_error() -> None:
     with pytest.raises(BenchError, match="at the same time"):
         decode_rate([reply(1.0, 2.0, tokens=2), reply(3.0, 4.0, tokens=2)])
-
-
-def test_answers_begun_before_a_server_settled_do_not_count(tmp_path: Path) -> None:
-    ticks = count()
-    server = FakeServer()
-
-    async def work(address: Address) -> float:
-        asker = Asker(address, "m", prompts())
-        return await settled_decode(asker, 10, 6, tokens=4, clock=lambda: float(next(ticks)))
-
-    assert on_server(tmp_path, server, work) > 0
-    assert len(server.requests) > 1  # and more prompts than there are do no harm
 
 
 def test_the_amounts_say_how_many_prompts_a_round_needs() -> None:

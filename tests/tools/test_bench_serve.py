@@ -15,10 +15,10 @@ from benchlib.chat import Reply
 from benchlib.http import Address
 from benchlib.process import Child
 from benchlib.prompts import Prompts
-from benchlib.rounds import Entrant, Lap, Rounds, hogged_entrants
+from benchlib.rounds import Lap, Rounds
 from benchlib.server import Loop, Running, Settings
 from benchlib.workload import Amounts
-from benchmarks.serve import Bench, notes, values
+from benchmarks.serve import Bench, values
 
 SETTINGS = Settings(Path("m.gguf"), "m", 1024, 8, threads=2)
 
@@ -80,12 +80,8 @@ class FakeAsker:
 
 @pytest.fixture
 def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
-    async def settled(*_: object) -> float:
-        return 10.0
-
     monkeypatch.setattr(rounds_module, "Asker", FakeAsker)
     monkeypatch.setattr(rounds_module, "Watch", Watch)
-    monkeypatch.setattr(rounds_module.workload, "settled_decode", settled)
     return Rounds(SETTINGS, Prompts((), (), "none"), Amounts(), 0.0, lambda _: None)
 
 
@@ -99,7 +95,7 @@ class Watch(rounds_module.Watch):
 def test_sides_take_turns_and_never_run_at_once(rounds: Rounds, tmp_path: Path) -> None:
     log: list[str] = []
     sides = [FakeSide(name, tmp_path, log) for name in ("ours", "peer")]
-    asyncio.run(Bench(sides, rounds, tmp_path).run(quiet=2, hogged=0))
+    asyncio.run(Bench(sides, rounds).run(2))
     turns = ["start ours 2", "stop ours", "start peer 2", "stop peer"]
     assert log == turns * 2
     assert [s.label for s in rounds.samples] == [
@@ -108,7 +104,7 @@ def test_sides_take_turns_and_never_run_at_once(rounds: Rounds, tmp_path: Path) 
 
 
 def test_every_measure_is_kept_for_every_round(rounds: Rounds, tmp_path: Path) -> None:
-    asyncio.run(Bench([FakeSide("ours", tmp_path)], rounds, tmp_path).run(quiet=2, hogged=0))
+    asyncio.run(Bench([FakeSide("ours", tmp_path)], rounds).run(2))
     assert rounds.of("ours", "ttft_1") == [1.0, 1.0]
     assert rounds.of("ours", "decode_1") == pytest.approx([10.0, 10.0])
     assert rounds.of("ours", "decode_8") == pytest.approx([80.0, 80.0])
@@ -125,53 +121,19 @@ def test_cpu_time_is_that_of_a_thousand_tokens_between_two_moments() -> None:
     assert after.since(before, 4) == {"cpu_s_4": pytest.approx(4.0)}
 
 
-def test_beside_a_hog_our_own_choice_runs_against_fixed_ones(
-    rounds: Rounds, tmp_path: Path
-) -> None:
-    log: list[str] = []
-    sides = [FakeSide(name, tmp_path, log) for name in ("ours", "peer")]
-    entrants = hogged_entrants(sides, cores=4)
-    assert [(entrant.who, entrant.threads) for entrant in entrants] == [
-        ("ours auto", None),
-        ("ours fixed_1", 1),
-        ("ours fixed_3", 3),
-        ("ours fixed_4", 4),
-        ("peer default", None),
-    ]
-    asyncio.run(rounds.hogged(entrants[0], "hogged round 1", tmp_path))
-    assert log == ["start ours None", "stop ours"]
-    assert rounds.of("ours auto", "decode_1") == [10.0]
-
-
-def test_two_cores_have_two_fixed_choices(tmp_path: Path) -> None:
-    entrants = hogged_entrants([FakeSide("ours", tmp_path)], cores=2)
-    assert [entrant.threads for entrant in entrants] == [None, 1, 2]
-
-
-def test_our_choice_is_held_against_the_best_fixed_one(rounds: Rounds) -> None:
-    speeds = {"ours auto": [45.0, 50.0], "ours fixed_1": [50.0], "ours fixed_2": [20.0]}
-    rounds.found.update({who: {"decode_1": found} for who, found in speeds.items()})
-    found = values(rounds)
-    assert found["hogged_vs_best_fixed"] == pytest.approx(47.5 / 50)
-    assert found["hogged_fixed_2"] == 20.0
-    assert "ours auto 47.5 (45 to 50, n 2)" in notes(rounds)[-1]
-
-
 def test_what_was_not_measured_is_none(rounds: Rounds) -> None:
     assert set(values(rounds).values()) == {None}
 
 
 def test_the_report_has_the_agreed_names(rounds: Rounds, tmp_path: Path) -> None:
-    bench = Bench([FakeSide(name, tmp_path) for name in ("ours", "peer")], rounds, tmp_path)
-    asyncio.run(bench.run(quiet=1, hogged=0))
+    bench = Bench([FakeSide(name, tmp_path) for name in ("ours", "peer")], rounds)
+    asyncio.run(bench.run(1))
     report = bench.report()
-    names = {"decode_1", "decode_4", "decode_8", "ttft_1", "prefill", "decode_1_hogged"}
+    names = {"decode_1", "decode_4", "decode_8", "ttft_1", "prefill"}
     assert names <= set(report.ratios)
     assert report.ratios["decode_1"] == 1.0
-    assert report.ratios["decode_1_hogged"] is None
     for streams in (1, 4, 8):
         assert report.ratios[f"cpu_s_{streams}"] == 1.0
         assert report.values[f"cpu_s_{streams}_ours"] == report.values[f"cpu_s_{streams}_peer"]
     assert report.values["front_rss_mb"] == 40.0
     assert {"engine_rss_mb", "ready_s", "loop_overhead"} <= set(report.values)
-    assert Entrant("ours", bench.sides[0], 2).side.name == "ours"

@@ -1,16 +1,15 @@
-"""Answers from the cache as clients see them: how soon one comes, and how many a second."""
+"""Answers from the cache as clients see them: how soon one comes."""
 
 from __future__ import annotations
 
 import json
 import os
-import selectors
 import socket
 import statistics
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ class Asker:
     def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
-        self._got = bytearray()
 
     def __enter__(self) -> Asker:
         return self
@@ -34,29 +32,18 @@ class Asker:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def send(self, request: bytes) -> None:
-        """Ask; the answer to the question before must have come."""
-        self._got.clear()
-        self.socket.sendall(request)
-
-    def take(self) -> bytes | None:
-        """Return the whole answer with its head, None while incomplete; raises BenchError."""
-        piece = self.socket.recv(1 << 18)
-        if not piece:
-            raise BenchError("the daemon closed the connection")
-        self._got += piece
-        if not complete(self._got):
-            return None
-        if not self._got.startswith(b"HTTP/1.1 200 "):
-            raise BenchError(f"the daemon answered {bytes(self._got[:300])!r}")
-        return bytes(self._got)
-
     def ask(self, request: bytes) -> bytes:
-        """Return the whole answer with its head."""
-        self.send(request)
-        while (answer := self.take()) is None:
-            pass
-        return answer
+        """Return the whole answer with its head; raises BenchError where it is none."""
+        self.socket.sendall(request)
+        got = bytearray()
+        while not complete(got):
+            piece = self.socket.recv(1 << 18)
+            if not piece:
+                raise BenchError("the daemon closed the connection")
+            got += piece
+        if not got.startswith(b"HTTP/1.1 200 "):
+            raise BenchError(f"the daemon answered {bytes(got[:300])!r}")
+        return bytes(got)
 
 
 def complete(got: bytes | bytearray) -> bool:
@@ -98,35 +85,11 @@ def latencies_ms(
     """Ask `count` questions in turn; return the milliseconds until each answer was complete."""
     found: list[float] = []
     with Asker(path) as asker:
-        for one in _again(requests, count):
+        for one in islice(cycle(requests), count):
             begin_s = clock()
             asker.ask(one)
             found.append(1000 * (clock() - begin_s))
     return found
-
-
-def per_second(
-    path: str,
-    requests: Sequence[bytes],
-    seconds: float,
-    clients: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """Answers a second over so many, with `clients` connections that ask again at once."""
-    turn, answered, begin_s = cycle(requests), 0, clock()
-    askers = [Asker(path) for _ in range(clients)]
-    with selectors.DefaultSelector() as selector:
-        for asker in askers:
-            selector.register(asker.socket, selectors.EVENT_READ, asker)
-            asker.send(next(turn))
-        while clock() - begin_s < seconds:
-            for key, _ in selector.select(1.0):
-                if key.data.take() is not None:
-                    answered += 1
-                    key.data.send(next(turn))
-    for asker in askers:
-        asker.socket.close()
-    return answered / (clock() - begin_s)
 
 
 def document(path: str, body: dict[str, Any]) -> bytes:
@@ -162,16 +125,6 @@ def apart(*pids: int, proc: Path = Path("/proc")) -> Generator[None]:
         yield
     finally:
         os.sched_setaffinity(0, cores)
-
-
-def median(numbers: Sequence[float]) -> float | None:
-    """The middle one; None where there are none."""
-    return statistics.median(numbers) if numbers else None
-
-
-def _again(requests: Sequence[bytes], count: int) -> Iterator[bytes]:
-    turn = cycle(requests)
-    return (next(turn) for _ in range(count))
 
 
 def _document(answer: bytes) -> Any:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchlib import machine, noise
-from benchlib.stats import Ratio, ratio, summarise
+from benchlib.stats import Ratio, median, ratio, summarise
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ def row_values(rows: Sequence[Row]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for row in rows:
         for side, numbers in (("ours", row.ours), ("peer", row.peer)):
-            summary = summarise(numbers)
-            found[f"{row.key}_{side}"] = None if summary is None else summary.median
+            found[f"{row.key}_{side}"] = median(numbers)
         pairs = _pairs(row)
         found[f"{row.key}_ratio_min"] = min(pairs, default=None)
         found[f"{row.key}_ratio_max"] = max(pairs, default=None)

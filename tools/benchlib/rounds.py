@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from benchlib import workload
-from benchlib.hog import hog
 from benchlib.noise import Sample, Watch
 from benchlib.prompts import Prompts
 from benchlib.server import Loop, Running, Settings, Side
-from benchlib.stats import summarise
+from benchlib.stats import median
 from benchlib.workload import Amounts, Asker
-
-SETTLE_S = 5.0  # under a hog, for a server that adapts its threads
-HOGGED_S = 6.0
-HOGGED_TOKENS = 32  # of an answer; beside a hog some servers make one or two a second
 
 Measures = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """What takes part under the name `who`: a side with a thread count of its own."""
-
-    who: str
-    side: Side
-    threads: int | None  # None: the side's own choice
-
-
-def hogged_entrants(sides: Sequence[Side], cores: int) -> list[Entrant]:
-    """Return who runs beside a hog: ours by its own choice and fixed ones, the peer as it comes."""
-    entrants: list[Entrant] = []
-    for side in sides:
-        if side.name == "peer":
-            entrants.append(Entrant("peer default", side, None))
-        else:
-            fixed = sorted({1, max(1, cores - 1), cores})
-            entrants.append(Entrant("ours auto", side, None))
-            entrants += [Entrant(f"ours fixed_{count}", side, count) for count in fixed]
-    return entrants
-
-
-@dataclass(frozen=True)
 class Rounds:
-    """Runs rounds and keeps their results: `found[who][measure]` is a list, round by round."""
+    """Runs rounds and keeps their results: `found[side][measure]` is a list, round by round."""
 
     settings: Settings
     prompts: Prompts
@@ -58,54 +30,27 @@ class Rounds:
     )
     samples: list[Sample] = field(default_factory=list[Sample])
 
-    async def quiet(self, entrant: Entrant, label: str) -> None:
-        """Measure all workloads, with the machine to itself."""
-
-        async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
-            return await _workloads(entrant.side, running, asker, self.amounts), 0.0
-
-        await self.turn(entrant, f"{label} {entrant.who}", measure)
-
-    async def hogged(self, entrant: Entrant, label: str, directory: Path) -> None:
-        """One stream beside a process that wants a core, once the server had time to adapt."""
-
-        async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
-            with hog(directory) as other:
-                speed = await workload.settled_decode(asker, SETTLE_S, HOGGED_S, HOGGED_TOKENS)
-                return {"decode_1": speed}, other.cpu_s()
-
-        await self.turn(entrant, f"{label} {entrant.who}", measure)
-
-    def of(self, who: str, measure: str) -> list[float]:
-        """Return what was found, round by round; empty when it was not measured."""
-        return self.found.get(who, {}).get(measure, [])
-
-    def median(self, who: str, measure: str) -> float | None:
-        """The median over the rounds; None when it was not measured."""
-        summary = summarise(self.of(who, measure))
-        return None if summary is None else summary.median
-
-    async def turn(
-        self,
-        entrant: Entrant,
-        label: str,
-        measure: Callable[[Running, Asker], Awaitable[tuple[Measures, float]]],
-    ) -> None:
-        """`measure` a fresh, warm server; it also tells CPU seconds that are not the server's."""
+    async def turn(self, side: Side, label: str) -> None:
+        """Measure all workloads of a fresh, warm server, with the machine to itself."""
+        label = f"{label} {side.name}"
         watch, start_s = Watch(label, self.patience_s), time.process_time()
-        settings = replace(self.settings, threads=entrant.threads)
-        async with entrant.side.run(settings) as running:
-            asker = Asker(running.address, settings.model, self.prompts)
+        async with side.run(self.settings) as running:
+            asker = Asker(running.address, self.settings.model, self.prompts)
             await asker.short(self.amounts.warm_up_tokens)
-            measures, other_s = await measure(running, asker)
-            own_s = time.process_time() - start_s + running.child.cpu_s() + other_s
+            measures = await _workloads(side, running, asker, self.amounts)
+            own_s = time.process_time() - start_s + running.child.cpu_s()
             self.samples.append(watch.finish(own_s))
-        self._keep(entrant.who, measures)
+        for measure, value in measures.items():
+            self.found.setdefault(side.name, {}).setdefault(measure, []).append(value)
         self.say(f"{label}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
 
-    def _keep(self, who: str, measures: Measures) -> None:
-        for measure, value in measures.items():
-            self.found.setdefault(who, {}).setdefault(measure, []).append(value)
+    def of(self, side: str, measure: str) -> list[float]:
+        """Return what was found, round by round; empty when it was not measured."""
+        return self.found.get(side, {}).get(measure, [])
+
+    def median(self, side: str, measure: str) -> float | None:
+        """The median over the rounds; None when it was not measured."""
+        return median(self.of(side, measure))
 
 
 async def _workloads(side: Side, running: Running, asker: Asker, amounts: Amounts) -> Measures:

@@ -19,7 +19,7 @@ class Settings:
     model: str  # the name to ask for
     context: int  # of all conversations together
     parallel: int
-    threads: int | None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)

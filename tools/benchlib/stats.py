@@ -17,6 +17,11 @@ class Summary:
     n: int
 
 
+def median(values: Sequence[float]) -> float | None:
+    """Return the middle one of `values`; None where there are none."""
+    return statistics.median(values) if values else None
+
+
 def summarise(values: Sequence[float]) -> Summary | None:
     """A Summary of `values`; None when there are none."""
     if not values:

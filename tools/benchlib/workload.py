@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -110,20 +109,3 @@ async def prefill(asker: Asker, amounts: Amounts) -> float:
     """Median tokens/s at which long prompts are read."""
     replies = [await asker.long() for _ in range(amounts.prefill)]
     return statistics.median(reply.prefill_tokens_per_s for reply in replies)
-
-
-async def settled_decode(
-    asker: Asker,
-    settle_s: float,
-    measure_s: float,
-    tokens: int = 64,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """Tokens/s of answers one after the other, those begun within `settle_s` left out."""
-    start, made, spent = clock(), 0, 0.0
-    while clock() < start + settle_s + measure_s or not made:
-        counts = clock() >= start + settle_s
-        reply = await asker.short(tokens)
-        if counts:
-            made, spent = made + tokens - 1, spent + reply.last_s - reply.first_s
-    return made / spent

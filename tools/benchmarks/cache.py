@@ -1,4 +1,4 @@
-"""What comes from a cache: answers that were given before, and beginnings of prompts."""
+"""Answers that come from the cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,21 @@ from benchlib import hits, prompts
 from benchlib.daemon import MODEL, Ours, model_file
 from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch
-from benchlib.prefix import TOKENS, Documents, Prefix, telling
 from benchlib.process import Child, until
 from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Running, Settings
+from benchlib.stats import median
 from bootstrap.paths import CHECKOUT, cache_dir
 
 _QUESTIONS = 16
 _ANSWER = 64  # tokens
-_LARGE = "qwen2.5-coder-1.5b-instruct"  # which reads a document
-_CLIENTS = 4  # connections that ask for as many answers a second as there are
 _NOTES = (
-    f"{_QUESTIONS} questions with answers of up to {_ANSWER} tokens, over connections to the Unix "
-    "socket that stay open; the daemon's front runs on one core, the client on the others.",
+    f"{_QUESTIONS} questions with answers of up to {_ANSWER} tokens, over a connection to the Unix "
+    "socket that stays open; the daemon's front runs on one core, the client on the others.",
     "hit_p50_ms: until all of an answer is there, asked one after the other; stream_hit_p50_ms: "
-    f"the same of streams. hits_per_s: with {_CLIENTS} connections at once. hit_vs_bare: how many "
-    "times as long as with a bare starlette on uvicorn, on the same core and asked by turns.",
-    f"prefix_*: {_LARGE} and documents of about {TOKENS} tokens, one sequence in memory: until the "
-    "first token of a question about a document that comes from the disk, not from the kernel's "
-    "memory, and about one that is read; prefix_ttft_ratio is the one over the other.",
+    "the same of streams. hit_vs_bare: how many times as long as with a bare starlette on uvicorn, "
+    "on the same core and asked by turns.",
 )
 
 
@@ -46,21 +41,19 @@ _NOTES = (
 )
 @published
 async def command(directory: Path, rounds: int, quick: bool, wait: float) -> Report:
-    """Measure how soon answers come from the exact cache, how many a second, and how soon a
-    question about a document is answered that comes from the disk.
-    """
-    bench = _prepare(directory)
+    """Measure how soon answers come from the exact cache, also beside a bare starlette."""
+    side = Ours(Path(sys.executable), cache_dir() / "store", directory, extra={"cache": {}})
+    settings = Settings(gguf=model_file(side.store), model=MODEL, context=2048, parallel=1)
+    bench = Bench(side, settings, questions())
     await bench.run(2 if quick else rounds, wait)
-    await bench.run_prefix(2 if quick else rounds, wait)
     return bench.report()
 
 
 @dataclass
 class Bench:
-    """The daemons, the questions, and each round's figures by name."""
+    """The daemon, the questions, and each round's figures by name."""
 
     side: Ours
-    reader: Ours  # which has the larger model read documents
     settings: Settings
     bodies: Sequence[dict[str, Any]]
     found: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
@@ -97,30 +90,14 @@ class Bench:
         with Child(argv, directory / "bare.log", environ=environ) as child:
             yield Running(child, address, await until(answers, child))
 
-    async def run_prefix(self, rounds: int, wait: float) -> None:
-        """Run all rounds on one daemon, which has kept a document before."""
-        gguf = model_file(self.reader.store, _LARGE)
-        settings = replace(self.settings, gguf=gguf, model=_LARGE)
-        async with self.reader.run(settings) as running:
-            documents, told = Documents(running.address, _LARGE), telling(running.address)
-            prefix = Prefix(documents, told, self.reader.directory / "prefixes")
-            await prefix.prepare()
-            for number in range(1, rounds + 1):
-                watch, cpu_s = Watch(f"prefix {number}", wait), running.child.cpu_s()
-                read_s, again_s = await prefix.round()
-                self.samples.append(watch.finish(running.child.cpu_s() - cpu_s))
-                self._note("prefix_read_ttft_ms", 1000 * read_s)
-                self._note("prefix_restored_ttft_ms", 1000 * again_s)
-                self._note("prefix_ttft_ratio", again_s / read_s)
-
     def report(self) -> Report:
         """Return what was found."""
         return Report(
             name="cache",
             about={"model": MODEL},
             samples=self.samples,
-            values={name: hits.median(numbers) for name, numbers in self.found.items()},
-            ratios={"hit_vs_bare": hits.median(self.found.get("hit_vs_bare", ()))},
+            values={name: median(numbers) for name, numbers in self.found.items()},
+            ratios={"hit_vs_bare": median(self.found.get("hit_vs_bare", ()))},
             notes=_NOTES,
             details={"rounds": self.found},
         )
@@ -132,21 +109,10 @@ class Bench:
             took_ms = sorted(hits.latencies_ms(path, asked, 1000))
             self._note(f"{name}hit_p50_ms", took_ms[len(took_ms) // 2])
             self._note(f"{name}hit_p99_ms", took_ms[-len(took_ms) // 100])
-            self._note(f"{name}hits_per_s", hits.per_second(path, asked, 2.0, _CLIENTS))
         self._note("hit_vs_bare", hits.times_as_long(path, bare, plain))
 
     def _note(self, name: str, value: float) -> None:
         self.found.setdefault(name, []).append(value)
-
-
-def _prepare(directory: Path) -> Bench:
-    python, store = Path(sys.executable), cache_dir() / "store"
-    settings = Settings(gguf=model_file(store), model=MODEL, context=2048, parallel=1, threads=None)
-    extra = {"cache": {"enabled": True}}
-    own = directory / "reader"
-    own.mkdir()
-    writer, reader = (Ours(python, store, place, extra=extra) for place in (directory, own))
-    return Bench(writer, reader, settings, questions())
 
 
 def questions() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -17,7 +18,6 @@ from benchlib.noise import Sample, Watch
 from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Settings
-from benchlib.stats import summarise
 from bootstrap import SetupError
 from bootstrap.ensure import ensure
 from bootstrap.paths import cache_dir
@@ -120,7 +120,7 @@ class Bench:
 
     def report(self) -> Report:
         """Medians by way and figure, and how many times faster than the CPU."""
-        values = {key: _median(numbers) for key, numbers in self.found.items()}
+        values = {key: median(numbers) for key, numbers in self.found.items()}
         ratios = {
             key: value / base
             for key, value in values.items()
@@ -138,9 +138,3 @@ class Bench:
 
     def _add(self, name: str, figure: str, value: float) -> None:
         self.found.setdefault(f"{name}_{figure}", []).append(value)
-
-
-def _median(numbers: list[float]) -> float:
-    summary = summarise(numbers)
-    assert summary is not None
-    return summary.median

@@ -14,7 +14,7 @@ from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import published
 from benchlib.report import Report
-from benchlib.stats import summarise
+from benchlib.stats import median
 
 _BOARD = "raspberry-pi-5"
 _MOST = 2  # browsers
@@ -51,13 +51,9 @@ async def command(directory: Path, seconds: float, rounds: int) -> Report:
                     cpu_s = running.child.cpu_s() - before_s
                     samples.append(watch.finish(cpu_s))
                 shares.append(100 * cpu_s / seconds)
-    values: dict[str, float | None] = {}
-    for count, shares in found.items():
-        summary = summarise(shares)
-        values[f"browsers_{count}_percent"] = None if summary is None else summary.median
-    second = summarise([two - one for one, two in zip(found[1], found[2], strict=True)])
-    values["second_percent"] = None if second is None else second.median
-    values["second_percent_max"] = None if second is None else second.high
+    values = {f"browsers_{count}_percent": median(shares) for count, shares in found.items()}
+    second = [two - one for one, two in zip(found[1], found[2], strict=True)]
+    values |= {"second_percent": median(second), "second_percent_max": max(second, default=None)}
     return Report(
         name="page",
         about={"seconds": seconds, "rounds": rounds},

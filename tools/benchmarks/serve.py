@@ -1,4 +1,4 @@
-"""Our daemon against llama.cpp's own server: speed, memory, start, and beside a busy process."""
+"""Our daemon against llama.cpp's own server: speed, memory, start."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import click
 from benchlib import peer, prompts
 from benchlib.daemon import MODEL, Ours, compile_bytecode, model_file
 from benchlib.publish import published
-from benchlib.report import Report, Row, row_ratios, row_values, shown
-from benchlib.rounds import Entrant, Rounds, hogged_entrants
+from benchlib.report import Report, Row, row_ratios, row_values
+from benchlib.rounds import Rounds
 from benchlib.server import Settings, Side
 from benchlib.workload import Amounts
 from bootstrap.paths import CHECKOUT, cache_dir
@@ -47,7 +47,7 @@ _OURS = (
 @click.option(
     "--rounds", default=5, show_default=True, type=click.IntRange(1), help="Of each side."
 )
-@click.option("--quick", is_flag=True, help="Two rounds, and one beside a busy process.")
+@click.option("--quick", is_flag=True, help="Two rounds.")
 @click.option(
     "--data",
     default=CHECKOUT.parent / "shared/data",
@@ -78,7 +78,7 @@ async def command(
     over HTTP by the same client: ours over its Unix socket, the peer over the loopback.
     """
     bench = _prepare(directory, data, threads, wait, side)
-    await bench.run(*((2, 1) if quick else (rounds, 3)))
+    await bench.run(2 if quick else rounds)
     return bench.report()
 
 
@@ -88,18 +88,12 @@ class Bench:
 
     sides: Sequence[Side]
     rounds: Rounds
-    directory: Path
 
-    async def run(self, quiet: int, hogged: int) -> None:
-        """Run all rounds: the sides take turns, and so do the thread counts beside a hog."""
-        threads = self.rounds.settings.threads
-        for number in range(1, quiet + 1):
+    async def run(self, rounds: int) -> None:
+        """Run all rounds, in which the sides take turns."""
+        for number in range(1, rounds + 1):
             for side in self.sides:
-                entrant = Entrant(side.name, side, threads)
-                await self.rounds.quiet(entrant, f"round {number}")
-        for number in range(1, hogged + 1):
-            for entrant in hogged_entrants(self.sides, len(os.sched_getaffinity(0))):
-                await self.rounds.hogged(entrant, f"hogged round {number}", self.directory)
+                await self.rounds.turn(side, f"round {number}")
 
     def report(self) -> Report:
         """Return what the rounds found."""
@@ -107,9 +101,6 @@ class Bench:
             Row(key, title, unit, self.rounds.of("ours", key), self.rounds.of("peer", key), less)
             for key, title, unit, less in _ROWS
         ]
-        auto, default = (self.rounds.of(w, "decode_1") for w in ("ours auto", "peer default"))
-        title = "decode, 1 stream, beside a hog"
-        rows.append(Row("decode_1_hogged", title, "tok/s", auto, default))
         return Report(
             name="serve",
             about={**_features(self.sides), **self._settings()},
@@ -131,18 +122,13 @@ class Bench:
 
 
 def values(rounds: Rounds) -> dict[str, float | None]:
-    """Memory, start, loop overhead and the choice of threads beside a hog."""
+    """Memory, start and loop overhead."""
     ours = {key: rounds.median("ours", key) for key in _OURS}
     peers = {
         "peer_rss_mb": rounds.median("peer", "peer_rss_mb"),
         "peer_ready_with_model_s": rounds.median("peer", "ready_s"),
     }
-    fixed = {who: rounds.median(who, "decode_1") for who in rounds.found if "fixed" in who}
-    named = {f"hogged_{who.removeprefix('ours ')}": speed for who, speed in fixed.items()}
-    auto = rounds.median("ours auto", "decode_1")
-    best = max(filter(None, fixed.values()), default=None)
-    choice = auto / best if auto and best else None
-    return {**ours, **peers, **named, "hogged_vs_best_fixed": choice}
+    return {**ours, **peers}
 
 
 def notes(rounds: Rounds) -> list[str]:
@@ -159,9 +145,7 @@ def notes(rounds: Rounds) -> list[str]:
         if None not in counts:
             words = "{}: {:.0f} prompt tokens a round, {:.0f} of them cached, {:.0f} made."
             lines.append(words.format(who, *counts))
-    hogged = [who for who in rounds.found if who not in ("ours", "peer")]
-    speeds = [f"{who} {shown(rounds.of(who, 'decode_1'))}" for who in hogged]
-    return [*lines, f"Beside a hog, tok/s: {'; '.join(speeds)}."]
+    return lines
 
 
 def _prepare(
@@ -185,7 +169,7 @@ def _prepare(
     )
     text = prompts.load(data)
     text.take(amounts.short, amounts.prefill)
-    return Bench(sides, Rounds(settings, text, amounts, wait, _say), directory)
+    return Bench(sides, Rounds(settings, text, amounts, wait, _say))
 
 
 def _say(line: str) -> None:
