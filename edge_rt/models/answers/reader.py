@@ -51,7 +51,8 @@ class TextReader(AnswerReader):
         self._marker = format.calls.marker if tools is not None else ""
         short = format.calls.short_marker if self._marker else ""
         self._begins = tuple(filter(None, (self._marker, short)))  # of calls
-        self._markers = (*self._begins, *format.wrapping)
+        self._strays = _strays(format)
+        self._markers = (*self._begins, *format.wrapping, *self._strays)
         self._state = self._thought if opened else self._begin
         self._space = ""  # before it, which goes if a call follows
         self._raw = ""  # what was read of calls since the last complete one
@@ -131,11 +132,12 @@ class TextReader(AnswerReader):
     def _thought(self, final: bool) -> bool:
         assert self._thinking is not None
         if not self._said:
-            self._text = self._text.lstrip(SPACE)
+            self._text = self._text.lstrip(SPACE).removeprefix(self._thinking.begin).lstrip(SPACE)
             if self._format.wrapping and self._text.startswith(self._format.wrapping[0]):
                 self._state = self._answer  # the model left its thoughts out
                 return True
-            if not final and any(one.startswith(self._text) for one in self._format.wrapping):
+            first_words = (self._thinking.begin, *self._format.wrapping)
+            if not final and any(one.startswith(self._text) for one in first_words):
                 return False
         before, marker, rest = self._text.partition(self._thinking.end)
         if marker:
@@ -166,7 +168,11 @@ class TextReader(AnswerReader):
         """Tell what is content for sure."""
         at, word = first(self._text, self._markers)
         rest = self._text[at:] if word not in self._begins else ""
-        if rest and not final and any(one.startswith(rest) for one in self._begins):
+        if (
+            rest
+            and not final
+            and any(one.startswith(rest) and one != rest for one in self._markers)
+        ):
             at, word = -1, ""  # it may be the begin of a longer marker
         bare = self._bare_at(self._text if at < 0 else self._text[:at])
         if bare is not None:
@@ -181,6 +187,8 @@ class TextReader(AnswerReader):
                 self._begin_calls()
             else:
                 self._text = self._text[at + len(word) :]
+                if word in self._strays[:1]:
+                    self._thinking, self._state = self._format.thinking, self._thought
             return True
         if final or not (self._markers or self._tools is not None):
             keep = len(self._text)
@@ -299,6 +307,18 @@ def answer_reader(
     if format.channels:
         return ChannelReader(format, tools, opened=opened, parallel=parallel)
     return TextReader(format, tools, opened=opened, parallel=parallel, fences=fences)
+
+
+def _strays(format: ChatFormat) -> tuple[str, ...]:
+    """Return the markers of thoughts, the first one first, that content cannot spell.
+
+    Of those that are control tokens, the model may write more than it should.
+    """
+    thinking = format.thinking
+    if thinking is None or thinking.end not in format.control:
+        return ()
+    tokens = (one for one in format.control if thinking.begin.startswith(one))
+    return tuple(dict.fromkeys((thinking.begin, thinking.end, *tokens)))
 
 
 def _safe(text: str, markers: tuple[str, ...]) -> int:
