@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from functools import partial
 
 from edge_rt.config.schema import BudgetConfig, GovernorConfig
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
@@ -23,7 +22,7 @@ from edge_rt.governor.policy.guard import (
     terms,
 )
 from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely
-from edge_rt.governor.policy.pace import Pace
+from edge_rt.governor.policy.pace import Pace, ratios
 from edge_rt.governor.policy.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
 from edge_rt.governor.policy.usage import ThreadChooser, ThreadUsage, clean
 from edge_rt.governor.power.draws import STIRS, Priors
@@ -71,7 +70,7 @@ class Governor:
         self.limits = Limits(cores)
         self.report = GovernorReport()
         self._cores, self._thermal, self._settings = cores, thermal, settings
-        self._power, self._pace = PowerModel(cores, priors), Pace(cores)
+        self._power, self._pace = PowerModel(cores, priors), Pace()
         self._threads, self._usage = ThreadChooser(cores), ThreadUsage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._sag, self._in_force = SagCap(), budget
@@ -154,7 +153,7 @@ class Governor:
             heats_w = drawn[-1] if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)
         self._threads.look(dt_s, seen.rivals)
-        self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._threads.threads)
+        self._pace.look(seen, self._clocks.seen(seen, seen.threads))
 
     def _awake(self, dt_s: float, busy: float, others: float) -> bool:
         """Return whether the board's clocks are still up, as something has worked lately."""
@@ -257,7 +256,7 @@ class Governor:
         )
         window_s = self.budget.power_window_s
         return OperatingPoints(
-            self._power, bounds, mix, partial(pace.ratios, present=present), window_s
+            self._power, bounds, mix, lambda setting: ratios(setting, present), window_s
         )
 
     def _least_duty(self, seen: Observation, bounds: PowerBounds) -> float:
