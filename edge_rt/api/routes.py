@@ -11,7 +11,6 @@ from edge_rt.api.anthropic import CountMessageTokens, Messages
 from edge_rt.api.anthropic.bodies import CountMessageTokensRequest, MessagesRequest
 from edge_rt.api.anthropic.documents import MessagesAnswer, TokenCount
 from edge_rt.api.edge import cache, state
-from edge_rt.api.edge.classify import ClassificationList, Classify, ClassifyRequest
 from edge_rt.api.edge.infer import Infer, InferAnswer, InferRequest
 from edge_rt.api.edge.marking import Marked
 from edge_rt.api.middleware.context import Context
@@ -27,7 +26,6 @@ from edge_rt.api.ollama.embeddings import (
     OllamaEmbedRequest,
 )
 from edge_rt.api.ollama.generation import OllamaChat, OllamaGenerate
-from edge_rt.api.ollama.pull import OllamaPull, OllamaPulled, OllamaPullRequest
 from edge_rt.api.openai.answers import TextCompletion
 from edge_rt.api.openai.chat import ChatCompletions, ChatRequest
 from edge_rt.api.openai.chat_answers import ChatCompletion
@@ -110,7 +108,6 @@ OPERATIONS = (
     _USE("/v1/audio/speech", Speeches, SpeechRequest, content="audio/*"),
     _USE("/tokenize", TokenizeEndpoint, TokenizeRequest, TokenizedText),
     _USE("/detokenize", DetokenizeEndpoint, DetokenizeRequest, DetokenizedText),
-    _USE("/edge/v1/classify", Classify, ClassifyRequest, ClassificationList),
     _USE("/edge/v1/infer", Infer, InferRequest, InferAnswer),
     _USE("/api/chat", OllamaChat, OllamaChatRequest, OllamaChatAnswer),
     _USE("/api/generate", OllamaGenerate, OllamaGenerateRequest, OllamaText),
@@ -120,7 +117,7 @@ OPERATIONS = (
     _GET("/api/ps", ollama.ps, reply=ollama.OllamaLoadedModels),
     _GET("/api/version", ollama.version, reply=ollama.OllamaVersion),
     _POST("/api/show", ollama.show, ollama.OllamaShowRequest, ollama.OllamaShown),
-    _POST("/api/pull", OllamaPull, OllamaPullRequest, OllamaPulled),
+    _POST("/api/pull", ollama.pull, ollama.OllamaPullRequest, ollama.OllamaPulled, streams=True),
     *(
         Operation(method, path, partial(ollama.refuse, advice), said=f"Refused: {advice}.")
         for (method, path), advice in ollama.REFUSED.items()

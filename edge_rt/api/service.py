@@ -29,7 +29,7 @@ from edge_rt.core.reports.planning import (
     StorageReport,
     Tried,
 )
-from edge_rt.core.requests import Kind, LoadedModel, ModelCard, PullProgress
+from edge_rt.core.requests import Kind, LoadedModel, ModelCard
 from edge_rt.core.routing import USUAL_TOKENS
 from edge_rt.core.trace import Trace
 from edge_rt.energy.ledger_records import battery_s
@@ -71,7 +71,6 @@ class Service:
         routing: RoutingServices,
         prompting: Prompting,
         storage: Callable[[], StorageReport],
-        pull: Callable[[str], AsyncGenerator[PullProgress]],
     ) -> None:
         self.generation, self.tasks, self.state = generation, tasks, state
         self.speech = speech
@@ -82,7 +81,7 @@ class Service:
         self._config, self._store = config, store
         self._models, self._routing, self._prompting = routing.models, routing, prompting
         self._prove, self._monitor, self._knobs = prove, monitor, knobs
-        self.storage, self._pull = storage, pull
+        self.storage = storage
 
     # --- models
 
@@ -130,13 +129,6 @@ class Service:
         Raises ModelNotFound.
         """
         return await self._routing.manager.unload(self._models.find(model))
-
-    def pull(self, model: str) -> AsyncGenerator[PullProgress]:
-        """Fetch a model of the catalogue into the store; closing the generator stops that.
-
-        Raises ModelNotFound, RequestError while the daemon is offline, Unavailable or StoreError.
-        """
-        return self._pull(self._models.resolve(model))
 
     def _card(self, entry: ModelRecord, loaded: set[str]) -> ModelCard:
         return card_of(entry, self._config.engine, loaded=resident_name(entry) in loaded)

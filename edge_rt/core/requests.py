@@ -82,14 +82,6 @@ class LoadedModel(msgspec.Struct, frozen=True):
     leaves_in_s: float | None  # unless it is used or room is needed before; None: it stays
 
 
-class PullProgress(msgspec.Struct, frozen=True):
-    """How far the download of a model is; `sha256` is that of its content."""
-
-    sha256: str
-    done_bytes: int
-    total_bytes: int
-
-
 class Plan(msgspec.Struct, frozen=True):
     """The decision on a request: which model answers it, and how.
 

@@ -50,7 +50,7 @@ from edge_rt.models.templates.process import Templating
 from edge_rt.routing.prompts import Prompting
 from edge_rt.routing.services import RoutingServices
 from edge_rt.server.background_tasks import feel, preload, recall, sweep, told, write
-from edge_rt.server.model_work import ModelPulls, prefixes
+from edge_rt.server.model_work import prefixes
 from edge_rt.server.state_directory import StorageHealth, forget_unkept
 from edge_rt.server.stores import answer_cache, book, kept_prefixes, semantic_cache
 from edge_rt.speech.companion import COMPANION, Companion
@@ -237,7 +237,6 @@ class Container:
             routing=self.routing,
             prompting=self._prompting,
             storage=StorageHealth(paths.state, self._troubles()).report,
-            pull=ModelPulls(store, paths.cache, offline=config.offline).pull,
         )
         read = prefixes(config, self.routing.models, self.service)
         self.warming = Warming(read, self.occupancy, self.pool, generation.generate, parts.pause)

@@ -72,7 +72,6 @@ from edge_rt.core.requests import (
     LoadedModel,
     ModelCard,
     Plan,
-    PullProgress,
     Repeat,
 )
 from edge_rt.core.routing import RouteRequest
@@ -283,8 +282,6 @@ class FakeService:
     preloads: list[str] = field(default_factory=list)
     unloads: list[str] = field(default_factory=list)
     unloadable: bool = True  # whether nobody else uses a model
-    pulled: list[str] = field(default_factory=list)
-    steps: list = field(default_factory=list)  # of every pull
     eyes: bool = False  # whether the models see
     files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
     app_j: dict[str, float] = field(default_factory=dict)  # since the start
@@ -317,13 +314,6 @@ class FakeService:
     async def unload(self, model: str) -> bool:
         self.unloads.append(model)
         return self.unloadable
-
-    async def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
-        self.pulled.append(model)
-        for step in self.steps:
-            if isinstance(step, Exception):
-                raise step
-            yield step
 
     # --- the parts of the daemon, which this is in one
 

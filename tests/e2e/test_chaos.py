@@ -31,7 +31,6 @@ from edge_rt.generation.request_budget import RequestBudget
 
 STORY = "Once upon a time there was a fox who"
 EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
-LABELS = {"sport": ["a football match", "she won the race"], "cooking": "recipes and kitchens"}
 EMOJI = "🦊🐻🐼🦁🐯🐨🦊🐻🐼🦁🐯🐨🦊🐻🐼🦁"  # of several tokens each, so that text waits for bytes
 CHAT = {"messages": [{"role": "user", "content": "Why is the sky blue?"}]}
 MANY = {"max_tokens": 64, "ignore_eos": True, "edge": {"cache": "refresh"}}
@@ -171,7 +170,6 @@ def clients(daemon, tools) -> dict[str, list[Asking]]:
         EMBEDDING: [
             fields("/v1/embeddings", embed | {"input": texts(60)}, "data", "usage"),
             fields("/v1/embeddings", embed | {"input": texts(3)}, "data", "usage"),
-            fields("/edge/v1/classify", {"input": texts(20), "labels": LABELS}, "data"),
         ],
         TENSORS: [fields("/edge/v1/infer", {"model": TENSORS, "inputs": numbers}, "outputs")],
     }

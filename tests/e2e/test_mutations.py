@@ -25,7 +25,6 @@ BASES: list[tuple[str, str, Any]] = [
     ("POST", "/v1/completions", {"prompt": "Once", "max_tokens": 1, "logit_bias": {"5": 1}}),
     ("POST", "/v1/completions", {"prompt": [[1, 2], [3]], "max_tokens": 1, "n": 2}),
     ("POST", "/v1/embeddings", {"input": ["a", "b"], "dimensions": 8}),
-    ("POST", "/edge/v1/classify", {"input": "a", "labels": {"x": ["b"], "y": "c"}}),
     ("POST", "/tokenize", {"content": "a", "with_pieces": True}),
     ("POST", "/detokenize", {"tokens": [1, 2]}),
     ("POST", "/v1/rerank", {"query": "a", "documents": ["b", {"text": "c"}]}),

@@ -1,4 +1,4 @@
-"""Embeddings, classification and named tensors from a real daemon on a simulated board."""
+"""Embeddings and named tensors from a real daemon on a simulated board."""
 
 from __future__ import annotations
 
@@ -231,33 +231,6 @@ def test_a_health_check_embeds_where_an_embedding_model_was_used_last(daemon):
     embed(daemon, "a")
     health = daemon.http.get("/health").json()
     assert health["status"] == "ok"
-
-
-# --- classification
-
-
-def test_texts_are_given_the_label_that_they_are_like(daemon):
-    labels = {
-        "sport": ["a football match", "the team won the game", "she ran the race"],
-        "cooking": ["fry the onions", "a recipe for bread", "season with salt"],
-    }
-    given = ["The striker scored twice in the final.", "Bake it in the oven for an hour."]
-    body = {"model": EMBEDDING, "input": given, "labels": labels}
-    first, again = (daemon.http.post("/edge/v1/classify", json=body).json() for _ in range(2))
-    assert [item["label"] for item in first["data"]] == ["sport", "cooking"]
-    for item in first["data"]:
-        assert sum(item["scores"].values()) == pytest.approx(1.0)
-        assert item["score"] == max(item["scores"].values())
-    assert [item["label"] for item in again["data"]] == ["sport", "cooking"]
-    assert again["usage"]["total_tokens"] < first["usage"]["total_tokens"]  # examples are known
-    assert first["edge"]["backend"] == "onnx"
-
-
-def test_labels_may_speak_for_themselves(daemon):
-    body = {"input": "The cat chased the mouse.", "labels": ["animals", "finance"]}
-    answer = daemon.http.post("/edge/v1/classify", json=body).json()
-    assert answer["model"] == EMBEDDING  # the only one of its kind
-    assert answer["data"][0]["label"] == "animals"
 
 
 # --- named tensors

@@ -12,10 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import read_document
-from edge_rt.api.middleware.respond import send_json
+from edge_rt.api.middleware.respond import LineStream, send_json
 from edge_rt.api.ollama.answers import now
 from edge_rt.api.openai.models import aliased, capabilities
-from edge_rt.core.errors import missing
+from edge_rt.core.errors import ModelNotFound, RequestError, missing
 from edge_rt.core.requests import LATEST, LoadedModel, ModelCard
 
 SPOKEN = "0.13.0"
@@ -97,6 +97,25 @@ class OllamaShowRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Changes nothing."""
 
 
+class OllamaPullRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model is to be there."""
+
+    model: str | None = None
+    """Its name."""
+    name: str | None = None
+    """The older form of `model`."""
+    stream: bool | None = None
+    """Whether the answer comes as lines of JSON. Default: true."""
+    insecure: bool | None = None
+    """Changes nothing: nothing is fetched."""
+
+
+class OllamaPulled(msgspec.Struct, frozen=True):
+    """A step of a download."""
+
+    status: str
+
+
 class OllamaShown(msgspec.Struct, frozen=True, kw_only=True):
     """One model. `template` is in the language of Jinja."""
 
@@ -161,6 +180,27 @@ async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> 
         modified_at=datetime.fromtimestamp(card.created, timezone.utc),
     )
     await send_json(send, shown)
+
+
+async def pull(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell that a model is there; the daemon fetches none.
+
+    Raises RequestError for one that is not there.
+    """
+    asked = await read_document(context, scope, receive, OllamaPullRequest)
+    name, done = required_name(asked.model, asked.name), OllamaPulled("success")
+    try:
+        context.service.card(name)
+    except ModelNotFound:
+        message = f"{name} is not in the store: fetch it with `edge-rt models pull {name}`"
+        raise RequestError(message, param="model", code="not_in_store") from None
+    if asked.stream is False:
+        await send_json(send, done)
+        return
+    out = LineStream(send)
+    await out.start()
+    await out.events([OllamaPulled("pulling manifest"), done])
+    await out.done()
 
 
 async def refuse(advice: str, context: Context, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
+from collections.abc import Sequence
+from operator import mul
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,7 +15,6 @@ from starlette.types import Send
 from typing_extensions import override
 
 from edge_rt.api.allowance import TextAllowance
-from edge_rt.api.edge.classify import similarity
 from edge_rt.api.middleware.respond import edge_headers, send_json
 from edge_rt.api.openai.fields import Count, Text, TokenId, separate
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
@@ -206,8 +208,14 @@ def _scores(embedded: Embedded) -> list[float]:
 
 
 def _cosines(embedded: Embedded) -> list[float]:
-    query, *others = vectors(embedded)
-    return [similarity(query, other) for other in others]
+    """Return the cosines between the first vector and the others; 0 where one is all zeros."""
+    query, *others = [_unit(vector) for vector in vectors(embedded)]
+    return [sum(map(mul, query, other)) for other in others]
+
+
+def _unit(vector: Sequence[float]) -> Sequence[float]:
+    length = math.sqrt(sum(map(mul, vector, vector)))
+    return [number / length for number in vector] if length else vector
 
 
 def _ranked(scores: list[float], asked: RerankRequest, texts: list[str]) -> list[Ranked]:

@@ -17,7 +17,6 @@ USING = {
     "/v1/chat/completions": MESSAGES,
     "/v1/completions": {"prompt": "Once"},
     "/v1/embeddings": {"input": "x"},
-    "/edge/v1/classify": {"input": "x", "labels": ["a", "b"]},
     "/tokenize": {"content": "x"},
     "/detokenize": {"tokens": [1]},
     "/v1/rerank": {"model": "vec", "query": "x", "documents": ["a", "b"]},

@@ -128,10 +128,9 @@ def test_a_request_that_fails_warns_too(client):
     assert "temperature" in answered.headers["x-edge-warning"]
 
 
-@pytest.mark.parametrize("path", ["/edge/v1/classify", "/edge/v1/infer", "/edge/v1/plan"])
+@pytest.mark.parametrize("path", ["/edge/v1/infer", "/edge/v1/plan"])
 def test_our_own_endpoints_refuse_what_is_unknown(client, path):
     bodies = {
-        "/edge/v1/classify": {"input": "Rain", "labels": ["a", "b"]},
         "/edge/v1/infer": {"inputs": {}},
         "/edge/v1/plan": {"prompt": "Rain"},
     }
