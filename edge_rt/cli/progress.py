@@ -43,8 +43,9 @@ def progress(
 ) -> Generator[Callable[[float, str], None]]:
     """Show on standard error a bar where that is a terminal.
 
-    Else there is a line for each new thing and each ten percent. `first` is what is done before anything is counted. Yields a function of the share that is done,
-    0 to 1, and of what is being done.
+    Else there is a line for each new thing and each ten percent. `first` is what is done before
+    anything is counted. Yields a function of the share that is done, 0 to 1, and of what is being
+    done.
     """
     console = console or Console(stderr=True)
     if not console.is_interactive:  # many versions of rich write a blank line for a hidden bar

@@ -14,7 +14,7 @@ from edge_rt.core.errors import ConfigError
 from edge_rt.core.files import YAML_BYTES, read_regular
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_SOURCES = "sources.yaml"
+SOURCES = "sources.yaml"  # explains what profiles call their sources, for people
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,9 @@ class Profile:
 
 @dataclass
 class Shelf:
-    """All profiles and sources of some directories, and what could not be read."""
+    """All profiles of some directories, and what could not be read."""
 
     profiles: dict[str, list[Profile]] = field(default_factory=dict[str, list[Profile]])
-    sources: set[str] = field(default_factory=set[str])
     faults: list[ConfigError] = field(default_factory=list[ConfigError])
 
     @classmethod
@@ -90,8 +89,7 @@ class Shelf:
     def _add(self, path: Path, layer: int) -> None:
         tree, data = _parse(path)
         self.faults += tree.faults
-        if path.name == _SOURCES:
-            self.sources.update(data)
+        if path.name == SOURCES:
             return
         if not _ID.fullmatch(path.stem):
             raise tree.error(

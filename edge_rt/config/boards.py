@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
@@ -27,20 +26,6 @@ def board_contradictions(board: Board) -> Iterator[tuple[Key, str]]:
     yield from _thermal(board)
 
 
-def unknown_sources(
-    data: object, known: Collection[str], at: Key = ()
-) -> Iterator[tuple[Key, str]]:
-    """Yield every source that a record in `data`, which lies at `at`, names and nobody explains."""
-    for name, value in _items(data):
-        if name != "source":
-            yield from unknown_sources(value, known, (*at, name))
-            continue
-        for index, source in _items(value):
-            if source not in known:
-                reason = f"unknown source {source!r}: explain it in a sources.yaml"
-                yield (*at, name, index), reason
-
-
 def feeders(rails: Mapping[str, Rail], label: str) -> list[str]:
     """Return the rails above `label`, nearest first.
 
@@ -52,12 +37,6 @@ def feeders(rails: Mapping[str, Rail], label: str) -> list[str]:
         found.append(rail.part_of)
         rail = rails.get(rail.part_of)
     return found
-
-
-def _items(data: object) -> Iterable[tuple[str | int, object]]:
-    if isinstance(data, dict):
-        return cast("dict[str | int, object]", data).items()
-    return enumerate(cast("list[object]", data)) if isinstance(data, list) else ()
 
 
 def _rails(board: Board) -> Iterator[tuple[Key, str]]:
@@ -141,7 +120,5 @@ def _board(profile: Profile, shelf: Shelf) -> Board:
         raise place(line, *fault)
     board = msgspec.convert(data, Board)
     for key, reason in board_contradictions(board):
-        raise place(line, key, reason)
-    for key, reason in unknown_sources(data, shelf.sources):
         raise place(line, key, reason)
     return board

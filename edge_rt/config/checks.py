@@ -128,42 +128,9 @@ def _host(text: str) -> str:
     return text
 
 
-def ledger_faults(config: Config) -> Iterator[tuple[Key, str]]:
-    """Yield the path of the ledger if no ledger can be there, or if the file is somebody else's."""
-    path = config.ledger.path
-    if path is not None:
-        with suppress(OSError):  # what may not be looked at is for the daemon to find out
-            for reason in _reasons(path):
-                yield ("ledger", "path"), reason
-
-
-def _reasons(path: str) -> Iterator[str]:
-    file = Path(path)
-    there = next(place for place in (file, *file.parents) if place.exists())
-    if file.is_dir() or path.endswith("/") or file.name == "..":
-        yield f"{path} is a directory: name a file in it, such as {file / 'ledger.db'}"
-    elif there != file and not there.is_dir():
-        yield f"{there} is no directory: choose another"
-    elif there == file and not file.is_file():
-        yield f"{file} is no regular file: choose another"
-    elif there == file and not _fits(file):
-        yield f"{file} is no SQLite database: name a file of the ledger's own"
-
-
-def _fits(file: Path) -> bool:
-    """Return whether a file is a database, empty, or a damaged one by its name.
-
-    A damaged one is put aside.
-    """
-    from edge_rt.core.system.storage import is_ours  # SQLite takes time to import
-
-    return is_ours(file) or not file.stat().st_size
-
-
 def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     """Yield every key whose value cannot work, with the reason."""
     yield from _tcp(config)
-    yield from _paths(config)
     yield from _engine(config)
     yield from _governor(config)
     yield from _smaller(config)
@@ -196,19 +163,6 @@ def _listen(config: Config, key: Key, listen: str) -> Iterator[tuple[Key, str]]:
                 f"{address.host} can be reached from other machines, so a key is needed: "
                 "set tcp.api_key_sha256, or listen on 127.0.0.1",
             )
-
-
-def _paths(config: Config) -> Iterator[tuple[Key, str]]:
-    named: list[tuple[Key, str | None]] = [
-        (("socket", "path"), config.socket.path),
-        (("models", "store"), config.models.store),
-        (("sensors", "root"), config.sensors.root),
-        (("ledger", "path"), config.ledger.path),
-    ]
-    named += [(("models", "catalogue", i), path) for i, path in enumerate(config.models.catalogue)]
-    for key, path in named:
-        if path is not None and (not path.startswith("/") or "\0" in path):
-            yield key, f"expected an absolute path, got {path!r}"
 
 
 def _engine(config: Config) -> Iterator[tuple[Key, str]]:
@@ -295,21 +249,13 @@ def _warm(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def _smaller(config: Config) -> Iterator[tuple[Key, str]]:
-    """Yield each circle of models once, at the key that closes it; a chain is fine."""
-    smaller, seen = config.models.smaller, set[str]()
+    """Yield each model that stands in for itself, by way of others or not; a chain is fine."""
+    smaller = config.models.smaller
     for first in smaller:
-        way: list[str] = []
-        model: str | None = first
-        while model is not None and model not in seen:
-            seen.add(model)
+        way, model = [first], smaller.get(first)
+        while model is not None and model not in way:
             way.append(model)
             model = smaller.get(model)
-        if model in way:
-            yield ("models", "smaller", way[-1]), _round(way[way.index(model) :])
-
-
-def _round(models: list[str]) -> str:
-    if len(models) == 1:
-        return "a model cannot stand in for itself"
-    names = f"{', '.join(models)} and {models[0]} again"
-    return f"{names} stand in for one another: which is the smaller one?"
+        if model == first:
+            circle = ", then ".join([*way, first])
+            yield ("models", "smaller", first), f"a model cannot stand in for itself: {circle}"

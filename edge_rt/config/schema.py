@@ -14,7 +14,7 @@ from msgspec import Meta
 from edge_rt.config.applications import AppBudget, AppName
 from edge_rt.config.caching import Cache, Warm
 from edge_rt.config.images import Images
-from edge_rt.config.section import Amount, Positive, Section, Text
+from edge_rt.config.section import AbsolutePath, Amount, Positive, Section, Text
 from edge_rt.config.speech import Speech
 
 Seconds = Annotated[float, Meta(ge=0)]
@@ -30,7 +30,7 @@ KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of
 class Socket(Section, frozen=True):
     """The Unix socket that local clients use."""
 
-    path: str | None = None
+    path: AbsolutePath | None = None
     """Where local clients connect. Default: `edge-rt.sock` in the run directory."""
     mode: Annotated[str, Meta(pattern="^0?[0-7]{3}\\Z")] = "0660"
     """File mode of the socket, in octal; it decides which users may connect."""
@@ -81,9 +81,9 @@ class Access(Section, frozen=True):
 class Models(Section, frozen=True):
     """Where models lie and how long they stay in memory."""
 
-    store: str | None = None
+    store: AbsolutePath | None = None
     """Directory of the model files. Default: `models` in the state directory."""
-    catalogue: list[str] = []
+    catalogue: list[AbsolutePath] = []
     """Further catalogue files; an entry of a later file replaces one of an earlier file."""
     default: str | None = None
     """The model that `"default"` means in a request. Default: as `edge-rt models default` says."""
@@ -187,7 +187,7 @@ class WallMeter(Section, frozen=True):
 class Sensors(Section, frozen=True):
     """How the board is read."""
 
-    root: str = "/"
+    root: AbsolutePath = "/"
     """Directory below which `sys`, `proc` and `dev` are read; a simulated board has its own."""
     meter: WallMeter = WallMeter()
     """What corrects the power of the supply, for caps and joules too."""
@@ -278,7 +278,7 @@ class Router(Section, frozen=True):
 class Ledger(Section, frozen=True):
     """What is kept of each request's cost; the totals of days and models stay."""
 
-    path: str | None = None
+    path: AbsolutePath | None = None
     """The file. Default: `ledger.db` in the state directory."""
     days: Positive = 90
     """How long single requests are kept."""

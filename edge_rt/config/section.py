@@ -10,6 +10,7 @@ from msgspec import Meta
 Amount = Annotated[float, Meta(gt=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
+AbsolutePath = Annotated[str, Meta(pattern="^/[^\\0]*\\Z")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

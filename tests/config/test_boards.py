@@ -81,15 +81,6 @@ def test_a_directory_that_is_missing_is_empty(tmp_path: Path) -> None:
             "name: A\nthermal:\n  zones:\n    z: {source: [own], gated: 3}",
             "a.yaml:4: thermal.zones.z.gated: Expected `bool`, got `int`",
         ),
-        (
-            "name: A\nrails:\n  X: {source: [S99]}",
-            "a.yaml:3: rails.X.source[0]: unknown source 'S99': explain it in a sources.yaml",
-        ),
-        (
-            f"name: A\nrails:\n  X: {RAIL}\ntotals:\n- rails: [X]\n  covers: board\n"
-            "  source: [S99]",
-            "a.yaml:7: totals[0].source[0]: unknown source 'S99'",
-        ),
         ("name: A\nextends: b", "a.yaml:2: extends: no board profile 'b' to extend"),
         ("name: A\nextends: [b]", "a.yaml:2: extends: no board profile ['b'] to extend"),
         ("name: A\nextends: a", "a.yaml:2: extends: no board profile 'a' to extend"),

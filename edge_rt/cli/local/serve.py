@@ -8,35 +8,25 @@ import secrets
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from edge_rt.cli.exits import BadConfig, CommandFailure
+from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.options import installation, sensors_root_option, socket_option
-from edge_rt.cli.text import note, say
+from edge_rt.cli.text import say
 from edge_rt.config.boards import board_faults
 from edge_rt.config.checks import (
     Address,
     access_faults,
     check_faults,
-    ledger_faults,
     socket_faults,
 )
 from edge_rt.config.loader import check, load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
-from edge_rt.core.errors import StoreError
-from edge_rt.governor.knobs.board_knobs import mode_knob
-from edge_rt.governor.knobs.knob import KnobError
-from edge_rt.governor.knobs.programs import installed_nvpmodel
-from edge_rt.models.configured import missing_models, model_faults
-
-if TYPE_CHECKING:
-    from edge_rt.models.store.store import Store
-
+from edge_rt.models.configured import model_faults
 
 _BYTES = 32  # of a key, random ones
 
@@ -70,7 +60,6 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
     yield from socket_faults(config)
     yield from access_faults(config)
     yield from check_faults(config)
-    yield from ledger_faults(config)
     yield from model_faults(config)
     if config.warm:
         from edge_rt.server.model_work import warm_faults  # takes time to import
@@ -80,19 +69,14 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Look for the models that it names there, not in the store that it means.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_json: bool) -> None:
+def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     """Check FILE, or without it the configuration that the daemon would use.
 
     Prints one line for each fault: file, line, key, the expected type and the value found. The
-    daemon refuses to start with any of them, but for models that the store lacks and power modes
-    that the board lacks: it starts without those.
+    daemon refuses to start with any of them. Models that the store lacks and power modes that the
+    board lacks are told by `edge-rt doctor`.
 
     Example:
         edge-rt check-config /etc/edge-rt/config.yaml
@@ -101,9 +85,7 @@ def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_j
     target = file or paths.config_file
     known = partial(servable, paths=None if file else paths)
     absent = file is None and not present(target)
-    faults = (
-        [] if absent else check(target, known, lambda config: _lacking(config, target, store))[1]
-    )
+    faults = [] if absent else check(target, known)[1]
     if as_json:
         told = [
             {"file": each.file, "line": each.line, "key": each.key, "reason": str(each)}
@@ -118,37 +100,6 @@ def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_j
             click.echo(f"{target}: {'not there, so the defaults apply: ' if absent else ''}ok")
     if faults:
         ctx.exit(BadConfig.exit_code)
-
-
-def _lacking(config: Config, file: Path, store: Path | None) -> Iterator[tuple[Key, str]]:
-    """Yield every key that names a power mode or a model which is not there, with the reason."""
-    yield from _power_mode(config)
-    try:
-        yield from missing_models(config, _store(config, file, store))
-    except (CommandFailure, StoreError, PermissionError) as error:
-        note(f"{file}: warning: the models are not checked: {error}")
-
-
-def _power_mode(config: Config) -> Iterator[tuple[Key, str]]:
-    mode, root = config.knobs.nvpmodel, Path(config.sensors.root)
-    if mode is None:
-        return
-    knob = mode_knob(root, installed_nvpmodel(root))
-    try:
-        if knob is None:
-            raise KnobError("there is no nvpmodel here: only a Jetson has power modes")
-        knob.number(mode)
-    except KnobError as error:
-        yield ("knobs", "nvpmodel"), str(error)
-
-
-def _store(config: Config, file: Path, named: Path | None) -> Store:
-    """Return the store that is `named`, else that of the daemon that `file` configures."""
-    from edge_rt.cli.local.model_store import find_store
-
-    store = named or config.models.store
-    other = None if file == installation().config_file else file
-    return find_store(Path(store) if store else None, other).open()
 
 
 def address(text: str) -> str:

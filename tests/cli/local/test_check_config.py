@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
-
-from tiny_file import tiny_model
-
-from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store.store import Store
 
 Cli = Any
 
@@ -69,8 +63,7 @@ def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_pa
         ("socket.group", "no-such-group"),
         ("models.store", str(taken)),
         ("models.default", "default"),
-        ("ledger.path", "/"),
-        ("ledger.path", str(file)),
+        ("ledger.path", "ledger.db"),
         ("models.preload[0]", "[" + "a" * 97 + "]"),
         ("models.catalogue[0]", f"[{tmp_path / 'absent.yaml'}]"),
     ):
@@ -80,68 +73,3 @@ def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_pa
         assert (checked.exit_code, served.exit_code) == (6, 6)
         assert checked.stdout.startswith(f"{file}:2: {key}: ")
         assert served.stderr == f"Error: {checked.stdout}"
-
-
-def test_models_that_the_store_lacks_are_named_with_their_lines(cli: Cli, tmp_path: Path) -> None:
-    model, store = tmp_path / "m.gguf", tmp_path / "models"
-    model.write_bytes(tiny_model())
-    Store(store, load_catalogue([])).add(model, "chatty")
-    file = tmp_path / "config.yaml"
-    named = "models:\n  default: {0}\n  preload: [{0}]\n  store: " + str(store)
-    file.write_text(named.format("nosuch") + "\ncache:\n  semantic:\n    model: chatty\n")
-    result = cli("check-config", str(file))
-    assert result.exit_code == 6
-    first, second, third = result.stdout.splitlines()
-    assert first.startswith(f"{file}:2: models.default: no model 'nosuch' in the store")
-    assert second.startswith(f"{file}:3: models.preload[0]: no model 'nosuch'")
-    assert third == (
-        f"{file}:7: cache.semantic.model: chatty is a language model: an embedding model is needed"
-    )
-    file.write_text(named.format("chatty"))
-    assert cli("check-config", str(file)).stdout == f"{file}: ok\n"
-
-
-def test_the_models_are_looked_for_in_the_store_that_is_named(cli: Cli, tmp_path: Path) -> None:
-    model, store, empty = tmp_path / "m.gguf", tmp_path / "models", tmp_path / "empty"
-    model.write_bytes(tiny_model())
-    Store(store, load_catalogue([])).add(model, "chatty")
-    empty.mkdir()
-    file = tmp_path / "config.yaml"
-    file.write_text(f"models: {{default: chatty, store: {empty}}}\n")
-    assert "no model 'chatty' in the store" in cli("check-config", str(file)).stdout
-    assert cli("check-config", str(file), "--store", str(store)).stdout == f"{file}: ok\n"
-    assert cli("check-config", str(file), "--store", str(tmp_path / "absent")).exit_code == 2
-
-
-def test_a_store_that_cannot_be_read_is_a_warning(cli: Cli, tmp_path: Path) -> None:
-    store = tmp_path / "models"
-    (store / "manifest.json").mkdir(parents=True)
-    file = tmp_path / "config.yaml"
-    file.write_text(f"models:\n  default: chatty\n  store: {store}\n")
-    result = cli("check-config", str(file))
-    assert (result.exit_code, result.stdout) == (0, f"{file}: ok\n")
-    assert result.stderr.startswith(f"{file}: warning: the models are not checked: ")
-
-
-def test_a_power_mode_that_the_board_lacks(
-    cli: Cli, environ: dict[str, str], tmp_path: Path
-) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text(f"knobs:\n  nvpmodel: 7\nsensors: {{root: {tmp_path}}}\n")
-    result = cli("check-config", str(file))
-    assert (result.exit_code, result.stdout) == (
-        6,
-        f"{file}:2: knobs.nvpmodel: there is no nvpmodel here: only a Jetson has power modes\n",
-    )
-    program = tmp_path / "nvpmodel"
-    program.write_text("#!/bin/sh\necho '< POWER_MODEL ID=0 NAME=MAXN >'\n")
-    program.chmod(0o755)
-    environ["PATH"] = f"{tmp_path}:{environ.get('PATH', os.environ['PATH'])}"
-    file.write_text("knobs:\n  nvpmodel: 7\n")
-    result = cli("check-config", str(file))
-    assert (result.exit_code, result.stdout) == (
-        6,
-        f"{file}:2: knobs.nvpmodel: nvpmodel has no mode named '7'; it has MAXN\n",
-    )
-    file.write_text("knobs:\n  nvpmodel: MAXN\n")
-    assert cli("check-config", str(file)).exit_code == 0
