@@ -9,7 +9,7 @@ and for many; the same passes give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, InfillMarks, Marks
 from edge_rt.backends.onnx.kv import KvCache, KvShape
-from edge_rt.backends.onnx.session import Growth, OnnxSession, bind
+from edge_rt.backends.onnx.session import OnnxSession, bind
 from edge_rt.backends.onnx.vocabulary import OnnxCard, OnnxVocabulary, read_card
 from edge_rt.core.errors import EngineError, ModelFileError
 
-GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take
 _BINDINGS = 32  # ranges of slots that are kept bound
-_F32 = 4  # bytes
 _INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "rows")
 
 
@@ -43,17 +41,11 @@ class OnnxBackend(OnnxVocabulary):
         threads: int,
         providers: Sequence[str] = (),
         outputs: int = 0,
-        held: Callable[[], int] = lambda: 0,
-        growth_bytes: int = GROWTH_BYTES,
     ) -> None:
         """Load the graph at `path`, with card and tokenizer beside it.
 
         `context` is tokens a sequence, and `outputs` of how many rows of a pass logits may be
         wanted, one a sequence at least; see OnnxSession for `providers`. Raises ModelFileError.
-
-        When `held`, the bytes that the process holds but for mapped files, grew by more than
-        `growth_bytes` in passes, a new session is made. KV and what one pass may need do not
-        count.
         """
         card = read_card(path)
         super().__init__(path, card)
@@ -67,12 +59,10 @@ class OnnxBackend(OnnxVocabulary):
         self.batch = Batch(batch)
         self._threads = threads
         shape = KvShape(card.layers, sequences, card.kv_heads, self.context, card.head_dim)
-        self._kv: KvCache = KvCache(shape, self._session.device)
+        self._kv = KvCache(shape)
         self._bindings: dict[tuple[int, int], Any] = {}  # by first slot and count; last used last
         self._logits: NDArray[np.float32] = np.zeros((self.outputs, self.vocab), np.float32)
         self._row_of: dict[int, int] = {}  # row of the batch -> row of the logits
-        self._growth = Growth(held, lambda: self._kv.touched_bytes)
-        self._bound = growth_bytes + card.heads * batch * self.context * _F32  # attention scores
 
     # --- passes
 
@@ -82,9 +72,8 @@ class OnnxBackend(OnnxVocabulary):
             self._check_place(one)
         self._refresh()
         self._make_rows()
-        with self._growth.measured():
-            for one in todo:
-                self._run(one)
+        for one in todo:
+            self._run(one)
 
     def logits(self, row: int) -> NDArray[np.float32]:
         return self._logits[self._row_of[row]]
@@ -100,13 +89,11 @@ class OnnxBackend(OnnxVocabulary):
                 )
 
     def _refresh(self) -> None:
-        """Make a new session where its number of threads changes or its memory grew too much."""
-        session, over = self._session, self._growth.bytes > self._bound
-        if session.open and session.threads == self._threads and not over:
-            return
-        self._bindings.clear()
-        session.renew(self._threads)
-        self._growth.forget()
+        """Make a new session where its number of threads changes."""
+        session = self._session
+        if not session.open or session.threads != self._threads:
+            self._bindings.clear()
+            session.renew(self._threads)
 
     def _make_rows(self) -> None:
         """Give every row whose logits are wanted one to be written to."""
@@ -126,12 +113,11 @@ class OnnxBackend(OnnxVocabulary):
         binding.bind_cpu_input("seqlens_k", (total - 1).astype(np.int32))
         binding.bind_cpu_input("total_sequence_length", np.array(total.max(), np.int32))
         binding.bind_cpu_input("rows", wanted)
-        logits = self._logits[at : at + len(wanted)]
-        bind(binding.bind_output, "logits", "cpu", logits.shape, logits.ctypes.data)
+        bind(binding.bind_output, "logits", self._logits[at : at + len(wanted)])
         self._session.run(binding)
         self._row_of.update({int(one.rows[place]): at + i for i, place in enumerate(wanted)})
         for slot, length in enumerate(total.tolist()):
-            self._kv.extend(one.first + slot, length)
+            self._kv.lengths[one.first + slot] = length
 
     def _binding(self, first: int, count: int) -> Any:
         """Return a binding with the KV of `count` slots; every pass binds the rest."""
@@ -142,13 +128,12 @@ class OnnxBackend(OnnxVocabulary):
         return binding
 
     def _bound_kv(self, first: int, count: int) -> Any:
-        binding, shape, buffers = self._session.binding(), self._kv.shape, self._kv.buffers
-        size = (count, *shape.buffer[1:])
-        for index in range(len(buffers)):
+        binding = self._session.binding()
+        for index, buffer in enumerate(self._kv.buffers):
             name = f"{('key', 'value')[index % 2]}_{index // 2}"
-            at = buffers.address(index) + first * shape.slot_bytes
-            bind(binding.bind_input, f"past_{name}", buffers.device, size, at)
-            bind(binding.bind_output, f"present_{name}", buffers.device, size, at)
+            slots = buffer[first : first + count]
+            bind(binding.bind_input, f"past_{name}", slots)
+            bind(binding.bind_output, f"present_{name}", slots)
         return binding
 
     # --- sequences

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.onnx.session import runtime
 from edge_rt.core.errors import EngineError
 
 _F32 = 4  # bytes
@@ -33,114 +30,36 @@ class KvShape:
     head_dim: int
 
     @property
-    def buffer(self) -> tuple[int, int, int, int]:
-        """The shape of one buffer."""
-        return self.sequences, self.kv_heads, self.context, self.head_dim
-
-    @property
     def token_bytes(self) -> int:
         """What one token takes, in all layers."""
         return 2 * self.layers * self.kv_heads * self.head_dim * _F32
 
-    @property
-    def slot_bytes(self) -> int:
-        """What one sequence takes in one buffer."""
-        return self.kv_heads * self.context * self.head_dim * _F32
 
-
-class HostBuffers:
-    """Two buffers a layer, keys before values; memory is taken as its pages are written to."""
-
-    device = "cpu"  # as onnxruntime names it
-
-    def __init__(self, shape: KvShape) -> None:
-        size = shape.token_bytes * shape.context * shape.sequences
-        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        # With huge pages, which numpy's own memory has, a few tokens take as much as a whole slot.
-        with suppress(OSError):  # a kernel that was built without them knows no such advice
-            memory.madvise(mmap.MADV_NOHUGEPAGE)
-        numbers = np.frombuffer(memory, np.float32)
-        self._arrays = list(np.reshape(numbers, (2 * shape.layers, *shape.buffer)))
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-    def address(self, index: int) -> int:
-        """Return the address at which buffer `index` begins."""
-        return self._arrays[index].ctypes.data
-
-    def get(self, index: int) -> Buffer:
-        """Buffer `index` as numpy sees it, no copy."""
-        return self._arrays[index]
-
-    def put(self, index: int, buffer: Buffer) -> None:
-        """Do nothing: `get` gives the buffer itself."""
-
-    def close(self) -> None:
-        """Free the buffers."""
-        self._arrays.clear()
-
-
-class DeviceBuffers:
-    """The same in a device's memory: whole buffers travel when a sequence is copied or saved."""
-
-    def __init__(self, shape: KvShape, device: str) -> None:
-        self.device = device
-        make = runtime.OrtValue.ortvalue_from_shape_and_type
-        size = list(shape.buffer)
-        self._values: list[Any] = [
-            make(size, np.float32, device, 0) for _ in range(2 * shape.layers)
-        ]
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def address(self, index: int) -> int:
-        """Return the address at which buffer `index` begins."""
-        return self._values[index].data_ptr()
-
-    def get(self, index: int) -> Buffer:
-        """Return a copy of buffer `index`."""
-        return self._values[index].numpy().copy()
-
-    def put(self, index: int, buffer: Buffer) -> None:
-        """Write back a copy that `get` gave."""
-        self._values[index].update_inplace(buffer)
-
-    def close(self) -> None:
-        """Free the buffers."""
-        self._values.clear()
+def _buffers(shape: KvShape) -> list[Buffer]:
+    """Return two buffers a layer, keys before values; their pages take memory once written to."""
+    size = shape.token_bytes * shape.context * shape.sequences
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # With huge pages, which numpy's own memory has, a few tokens take as much as a whole slot.
+    with suppress(OSError):  # a kernel that was built without them knows no such advice
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    numbers = np.frombuffer(memory, np.float32)
+    one = shape.sequences, shape.kv_heads, shape.context, shape.head_dim
+    return list(np.reshape(numbers, (2 * shape.layers, *one)))
 
 
 class KvCache:
     """What every sequence holds, and how much of it."""
 
-    def __init__(self, shape: KvShape, device: str = "cpu") -> None:
-        """`device` is the one that the passes run on."""
+    def __init__(self, shape: KvShape) -> None:
         self.shape = shape
-        self.buffers: HostBuffers | DeviceBuffers = (
-            HostBuffers(shape) if device == "cpu" else DeviceBuffers(shape, device)
-        )
+        self.buffers = _buffers(shape)
         self.lengths = [0] * shape.sequences  # tokens held
-        self._most = [0] * shape.sequences  # tokens ever held
-
-    @property
-    def touched_bytes(self) -> int:
-        """Memory that sequences have ever written to."""
-        return sum(self._most) * self.shape.token_bytes
-
-    def extend(self, seq: int, length: int) -> None:
-        """Sequence `seq` holds `length` tokens now."""
-        self.lengths[seq] = length
-        self._most[seq] = max(self._most[seq], length)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Make `target` hold the first `length` tokens of `source`."""
-        for index in range(len(self.buffers)):
-            buffer = self.buffers.get(index)
+        for buffer in self.buffers:
             buffer[target, :, :length] = buffer[source, :, :length]
-            self.buffers.put(index, buffer)
-        self.extend(target, length)
+        self.lengths[target] = length
 
     def saved_bytes(self, seq: int) -> int:
         """Return how many bytes `save` gives."""
@@ -148,13 +67,9 @@ class KvCache:
 
     def save(self, seq: int) -> bytes:
         """Return what `seq` holds."""
-        return b"".join(self._saved(seq))
-
-    def _saved(self, seq: int) -> Iterator[bytes]:
         length = self.lengths[seq]
-        yield self._header(length)
-        for index in range(len(self.buffers)):
-            yield self.buffers.get(index)[seq, :, :length].tobytes()
+        parts = [buffer[seq, :, :length].tobytes() for buffer in self.buffers]
+        return b"".join([self._header(length), *parts])
 
     def restore(self, seq: int, data: bytes | bytearray | memoryview) -> None:
         """Make `seq` hold what was saved; EngineError, and nothing held, when it does not fit."""
@@ -162,15 +77,14 @@ class KvCache:
         length = self._length_of(data)
         size = (self.shape.kv_heads, length, self.shape.head_dim)
         numbers = np.frombuffer(data, np.float32, offset=_HEADER.size)
-        for index, part in enumerate(np.reshape(numbers, (len(self.buffers), *size))):
-            buffer = self.buffers.get(index)
+        parts = np.reshape(numbers, (len(self.buffers), *size))
+        for buffer, part in zip(self.buffers, parts, strict=True):
             buffer[seq, :, :length] = part
-            self.buffers.put(index, buffer)
-        self.extend(seq, length)
+        self.lengths[seq] = length
 
     def close(self) -> None:
         """Free the memory; nothing can be held any more."""
-        self.buffers.close()
+        self.buffers.clear()
 
     def _header(self, length: int) -> bytes:
         shape = self.shape

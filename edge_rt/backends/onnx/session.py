@@ -8,8 +8,7 @@ once would hold the packed weights twice.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ runtime: Any = onnxruntime  # it has no types
 VERSION: str = runtime.__version__
 _SUFFIX = "ExecutionProvider"
 _CPU = f"CPU{_SUFFIX}"
-_ON_CUDA = {f"CUDA{_SUFFIX}", f"Tensorrt{_SUFFIX}"}
 _FATAL = 4  # what goes wrong is raised, and need not be logged as well
 
 
@@ -73,7 +71,6 @@ class OnnxSession:
         self._path = path
         self._providers = provider_names(providers)
         self.threads = threads
-        self.device = "cuda" if _ON_CUDA & set(self._providers) else "cpu"  # where tensors are
         self._session: Any = self._made()  # None: closed, or could not be made again
 
     @property
@@ -155,17 +152,15 @@ class OnnxSession:
             raise ModelFileError(
                 f"onnxruntime cannot load {self._path.name}: {first_line(error)}"
             ) from error
-        self._check(made.get_providers())
-        _give_back()  # what optimising the graph took may be as much as the graph
-        return made
-
-    def _check(self, started: Sequence[str]) -> None:
+        started = made.get_providers()
         failed = [_short(name) for name in self._providers if name not in started]
         if failed:
             raise ModelFileError(
                 f"onnxruntime could not start the execution provider {' and '.join(failed)}: "
                 "are the libraries that it needs installed?"
             )
+        _give_back()  # what optimising the graph took may be as much as the graph
+        return made
 
     def _options(self) -> Any:
         options = runtime.SessionOptions()
@@ -181,11 +176,9 @@ class OnnxSession:
         return options
 
 
-def bind(
-    method: Callable[..., object], name: str, device: str, shape: Sequence[int], at: int
-) -> None:
-    """Bind float32 numbers of `shape` at address `at` by `bind_input` or `bind_output`."""
-    method(name, device, 0, np.float32, list(shape), at)
+def bind(method: Callable[..., object], name: str, numbers: NDArray[np.float32]) -> None:
+    """Bind numbers that lie together in memory by `bind_input` or `bind_output`."""
+    method(name, "cpu", 0, np.float32, list(numbers.shape), numbers.ctypes.data)
 
 
 def first_line(error: Exception) -> str:
@@ -199,31 +192,3 @@ def _give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-class Growth:
-    """Adds up by how much the process grew during passes, beyond what it had to.
-
-    The engine is one process of several models: what it holds in all says little of this one.
-    While another model is being loaded beside a pass, its memory counts here; at worst a session is
-    made again for nothing.
-    """
-
-    def __init__(self, held: Callable[[], int], due: Callable[[], int]) -> None:
-        """`held` tells the bytes of the process, `due` those that passes have to take."""
-        self._held = held
-        self._due = due
-        self.bytes = 0
-
-    @contextmanager
-    def measured(self) -> Generator[None]:
-        """Count the growth of a pass that runs within the block."""
-        before = self._held() - self._due()
-        try:
-            yield
-        finally:
-            self.bytes += self._held() - self._due() - before
-
-    def forget(self) -> None:
-        """Begin at nothing."""
-        self.bytes = 0

@@ -19,7 +19,6 @@ from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.events import Tokenized
 from edge_rt.core.plugins import BUILDS
-from edge_rt.core.system.process import own_bytes
 from edge_rt.engine.protocol import CountTokens, ModelSpec, Tokenize, TokensCounted
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend
@@ -196,7 +195,6 @@ def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
         sequences=spec.sequences,
         outputs=spec.outputs,
         providers=providers,
-        held=own_bytes,
     )
 
 

@@ -24,41 +24,6 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("tiny")) / "model.onnx"
 
 
-class Leak:
-    """A process of which each look finds more."""
-
-    def __init__(self, each: int) -> None:
-        self.each, self.held = each, 0
-
-    def __call__(self) -> int:
-        self.held += self.each
-        return self.held
-
-
-def test_a_session_that_grew_too_much_is_made_anew_and_texts_go_on(graph: Path) -> None:
-    plain = load(graph)
-    leaking = load(graph, held=Leak(MANY), growth_bytes=4 * MANY)
-    sessions = set()
-    for model in (plain, leaking):
-        feed(model, 1, 0, TOKENS[:10])
-    for i in range(10, 40):
-        expected = feed(plain, 1, i, TOKENS[i : i + 1])
-        assert np.array_equal(feed(leaking, 1, i, TOKENS[i : i + 1]), expected)
-        sessions.add(id(leaking._session._session))
-    assert len(sessions) > 1
-    plain.close()
-    leaking.close()
-
-
-def test_a_session_that_keeps_to_its_bound_stays(graph: Path) -> None:
-    model = load(graph, held=Leak(1), growth_bytes=MANY)
-    session = model._session._session
-    for i in range(40):
-        feed(model, 0, i, TOKENS[i : i + 1])
-    assert model._session._session is session
-    model.close()
-
-
 def test_threads_change_before_the_next_pass_and_only_if_they_are_others(graph: Path) -> None:
     model = load(graph)
     session, before = model._session._session, psutil.Process().num_threads()
