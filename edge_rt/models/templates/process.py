@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
 import signal
 import sys
-from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -65,8 +63,8 @@ class Templating:
         idle_s: float = IDLE_S,
     ) -> None:
         self._child, self._task_s, self._idle_s = Child(command, _MOST), task_s, idle_s
-        self._line = ClientTurns()
-        self._tasks: set[asyncio.Task[Filled | Analysed]] = set()
+        self._line, self._closed = asyncio.Lock(), False
+        self._clients = WeakValueDictionary[str | None, asyncio.Lock]()
 
     async def fill(self, task: TemplateTask, client: str | None = None) -> str:
         """Return the prompt; `client` takes turns with other clients.
@@ -87,24 +85,18 @@ class Templating:
 
     async def close(self) -> None:
         """End the process."""
-        self._line = ClientTurns()  # nobody is next
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._closed = True
         await self._child.end()
 
     async def _take_turn(self, task: AnyTask, client: str | None) -> Filled | Analysed:
         """Do the task, and again with another process where one was stopped or killed."""
-        size, crashed, clock = len(_encoded(task)), False, asyncio.get_running_loop().time
+        content, crashed, clock = _encoded(task), False, asyncio.get_running_loop().time
         until_s = clock() + self._task_s
         for left in reversed(range(_TRIES)):
-            await self._line.enter(client, size)
-            # Who leaves must not end the process in the middle of a task.
-            doing = asyncio.ensure_future(self._do(task))
-            self._tasks.add(doing)
-            doing.add_done_callback(self._done)
             try:
-                return await asyncio.shield(doing)
+                # One task of each client waits for the process, whoever came first.
+                async with self._clients.setdefault(client, asyncio.Lock()), self._line:
+                    return await _finished(self._do(content))
             except _Stopped as stopped:
                 crashes = isinstance(stopped, _Crashed)
                 if crashes and crashed:
@@ -114,17 +106,13 @@ class Templating:
                     raise _unavailable(f"fails again and again: {stopped}") from None
         raise AssertionError  # the last try returns or raises
 
-    def _done(self, task: asyncio.Task[Filled | Analysed]) -> None:
-        self._tasks.discard(task)
-        self._line.leave()
-        if not task.cancelled():
-            task.exception()  # who asked may have left
-
-    async def _do(self, task: AnyTask) -> Filled | Analysed:
+    async def _do(self, content: bytes) -> Filled | Analysed:
         """Return the process's answer; raises its refusal, or _Stopped where there is none."""
+        if self._closed:
+            raise _unavailable("was ended")
         try:
             await self._start()
-            told = _DECODER.decode(await self._in_time(self._child.ask(_encoded(task))))
+            told = _DECODER.decode(await self._in_time(self._child.ask(content)))
         except _LOST:
             raise self._failure(await self._child.end(_GONE_S)) from None
         except BaseException:
@@ -166,6 +154,16 @@ class Templating:
             ) from None
 
 
+async def _finished(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what comes of the work, which is not left in the middle where the caller leaves."""
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.gather(doing, return_exceptions=True)
+        raise
+
+
 def _blamed(what: str) -> RequestError:
     log.warning("a chat template %s", what)
     message = f"the model's chat template {what} with these messages"
@@ -184,40 +182,3 @@ def _encoded(task: AnyTask) -> bytes:
     except (OverflowError, UnicodeEncodeError) as error:
         message = f"the messages hold what no prompt can: {error}"
         raise RequestError(message, param="messages", code="invalid_value") from None
-
-
-class ClientTurns:
-    """Whose turn it is: clients one after the other, and of each the smallest task first."""
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._numbers = itertools.count()
-        self._waiting: OrderedDict[str | None, list[tuple[int, int, asyncio.Future[None]]]]
-        self._waiting = OrderedDict()
-
-    async def enter(self, client: str | None, size: int) -> None:
-        """Wait for a turn; the caller must leave it."""
-        if not self._taken:
-            self._taken = True
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(client, [])
-        heapq.heappush(waiting, (size, next(self._numbers), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """Give the turn to the next who still waits."""
-        self._taken = False
-        while self._waiting and not self._taken:
-            client, waiting = self._waiting.popitem(last=False)
-            *_, turn = heapq.heappop(waiting)
-            if waiting:
-                self._waiting[client] = waiting  # behind all others
-            if not turn.done():
-                self._taken = True
-                turn.set_result(None)
