@@ -168,9 +168,7 @@ def test_an_answer_that_breaks_off_is_an_error(tmp_path: Path) -> None:
 
 
 def prompts(short: int = 20, long: int = 4) -> Prompts:
-    return Prompts(
-        tuple(f"q{n}" for n in range(short)), tuple(f"text {n}" for n in range(long)), "t"
-    )
+    return Prompts(tuple(f"q{n}" for n in range(short)), tuple(f"text {n}" for n in range(long)))
 
 
 def test_concurrent_streams_all_get_prompts_of_their_own(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class FakeAsker:
 def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
     monkeypatch.setattr(rounds_module, "Asker", FakeAsker)
     monkeypatch.setattr(rounds_module, "Watch", Watch)
-    return Rounds(SETTINGS, Prompts((), (), "none"), Amounts(), 0.0, lambda _: None)
+    return Rounds(SETTINGS, Prompts((), ()), Amounts(), 0.0, lambda _: None)
 
 
 class Watch(rounds_module.Watch):

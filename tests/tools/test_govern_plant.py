@@ -349,7 +349,6 @@ def test_the_short_form_runs_every_part_and_holds_what_the_whole_promises() -> N
         "plant_tokens_mean": 0.93,
         "plant_tokens_min": 0.85,
         "plant_gpu_ok_min": 0.99,
-        "band_coverage": 0.9,
         "clock_gain_60": 1.15,
         "hold_tokens_min": 0.95,
         "throttles_without": 1.0,

@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from benchlib import BenchError
-from benchlib.boards import load_boards
 from benchlib.govern import Ask
 from benchlib.govern_traces import HEADLINE, traces
 from benchlib.trace_heat import forecasts, heat_errors
-from benchlib.trace_power import BoardModel, Plain, Product, errors, steps
+from benchlib.trace_power import errors, steps
 from benchlib.traces import Conditions, Phase, Recorded, Traces
 
 from edge_rt.config.board import Board
@@ -178,24 +177,11 @@ def test_a_unit_counts_once_however_many_traces_it_has() -> None:
     assert over_last == pytest.approx(0.75 / ((0.5 + 0.75) / 2))
 
 
-@pytest.mark.parametrize("make", [Plain, Product])
-def test_a_model_that_knows_a_board_predicts_its_other_loads(
-    make: Callable[[Board], BoardModel],
-) -> None:
+def test_a_model_that_knows_a_board_predicts_its_other_loads() -> None:
     loads = {"a": 6.0, "b": 6.2, "c": 5.8}
-    found = steps([trace(name, 3.0, watts, noise=0.01) for name, watts in loads.items()], make)
+    found = steps([trace(name, 3.0, watts, noise=0.01) for name, watts in loads.items()])
     assert errors(found)[0] < 0.08
     assert all(one.told_w > 5.0 for one in found)
-
-
-def test_a_slower_clock_and_fewer_threads_draw_less() -> None:
-    model = Plain(load_boards()["raspberry-pi-4b"])
-    model.learn(Conditions(4, busy=0.0), 1.0, 3.0)
-    model.learn(Conditions(4), 1.0, 7.0)
-    assert model.predict(Conditions(4)) == pytest.approx(7.0)
-    assert model.predict(Conditions(2)) == pytest.approx(5.0)
-    assert model.predict(Conditions(4, cpu=0.5)) == pytest.approx(3.0 + 4.0 * 0.5**2.1)
-    assert model.predict(Conditions(4, busy=0.0)) == 3.0
 
 
 def test_heat_is_forecast_better_than_by_the_last_value(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from benchlib.plant_best import Constants
 from benchlib.plant_cache import Kept, Values
 from benchlib.plant_cases import SCENE_S, SEEDS, Case, ablation, scene_of
 from benchlib.plant_rival import HELD
-from benchlib.trace_power import Product, errors, steps
+from benchlib.trace_power import errors, steps
 from benchlib.traces import Traces
 
 ALL, RIVAL = "all on", "integral controller"
@@ -94,7 +94,7 @@ def traced_error(term: str, folder: Path | None) -> tuple[float, float]:
     """The error of the board model on recorded traces without a term; see `trace_power.errors`."""
     assert folder is not None
     with _OFF.get(term, nullcontext)():
-        return errors(steps(Traces(folder).power(), Product))
+        return errors(steps(Traces(folder).power()))
 
 
 def _trace_table(told: Mapping[str, tuple[float, float]]) -> list[str]:

@@ -1,8 +1,7 @@
-"""Long runs on the second plant: predictions, heat that may hold back, and caps that come late."""
+"""Long runs on the second plant: predictions, and heat that may hold back."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,18 +11,16 @@ from benchlib.govern_plant import Outcome, governor_of
 from benchlib.plant_best import Constants
 from benchlib.plant_cases import BOARDS, SEEDS, Case, chosen, clock_steps, scene_of
 from benchlib.plant_load import Program, Weather
-from benchlib.plant_run import Run, Scene, constant, simulate
-from benchlib.trace import STEP_S, Trace, steps
+from benchlib.plant_run import Scene, constant, simulate
+from benchlib.trace import STEP_S, Trace
 from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.policy.governor import Governor
 
 HOUR_S = 3600.0
-_SETTLED_S = 5.0  # after a cap is set
 _LAST_S = 60.0  # time over which predictions are compared with the power
 _EARLY_S = 600.0  # time that the governor has to learn
 _HOLD_S, _HEAT_S, _QUICK_HEAT_S = 900.0, 1200.0, 700.0
-_WARM_S, _QUICK_WARM_S, _CAPPED_S = 1500.0, 300.0, 120.0
 _HOURS = (("1x600/40", 1.5), ("4x400/60", 1.5), ("1x600/40", 0.75))
 _HOLD = {"pi4": 25.0, "pi5": 40.0}  # boards that get hot and do not throttle, and their rooms
 _PLAIN = Weather(25.0)
@@ -63,10 +60,7 @@ HEATS = (
 
 
 def long_cases(quick: bool, only: str = "") -> list[Case]:
-    """Cases of an hour without a cap and with one, of four streams on hot boards, and of heat.
-
-    And of a cap that is set after 25 minutes of full work.
-    """
+    """Cases of an hour without a cap and with one, of four streams on hot boards, and of heat."""
     return chosen(_cases(quick), only)
 
 
@@ -79,9 +73,6 @@ def _cases(quick: bool) -> Iterator[Case]:
         yield Case("hold", board, "4x400/60", seed, 1.5)
     for board, seed in product(boards, seeds):
         yield Case("heat", board, "1x100/150", seed, 1.5)
-    warm = [b for b in ("pi5", "nano") if b in boards]
-    for board, work, seed in product(warm, ("1x100/150", "1x600/40"), seeds):
-        yield Case("warm", board, work, seed, 0.75, knob=False)
 
 
 def evaluate_long(case: Case, quick: bool) -> list[Outcome]:
@@ -90,8 +81,6 @@ def evaluate_long(case: Case, quick: bool) -> list[Outcome]:
         return [_hour(case, 0.1 * HOUR_S if quick else HOUR_S)]
     if case.part == "hold":
         return [_hold(case, 0.4 * _HOLD_S if quick else _HOLD_S)]
-    if case.part == "warm":
-        return [_warm(case, _QUICK_WARM_S if quick else _WARM_S)]
     if quick:
         return [_heat(case, HEATS[0], _QUICK_HEAT_S)]
     return [_heat(case, heat, _HEAT_S) for heat in HEATS]
@@ -160,46 +149,6 @@ def _heat(case: Case, heat: Heat, seconds: float) -> Outcome:
         values,
         f"{case.label}, {heat.name}: {trace.throttles} throttle events, {free.throttles} without"
         f" governor, {share:.3f} of those tokens, peak {max(trace.temp_c):.1f} °C",
-    )
-
-
-class _Switch:
-    """A governor that may be replaced."""
-
-    def __init__(self, governor: Governor | None) -> None:
-        self.governor = governor
-
-    def step(self, seen: Observation) -> Limits:
-        assert self.governor is not None
-        return self.governor.step(seen)
-
-
-def _warm(case: Case, seconds: float) -> Outcome:
-    """A cap after `seconds` of full work: tokens over those of a governor that starts then."""
-    scene = scene_of(case, seconds + _CAPPED_S)
-    constants = Constants(replace(scene, seconds=60.0))
-    cap_w = case.cap * constants.full_w
-    budget = BudgetConfig(power_w=cap_w, power_window_s=case.window_s)
-    governor = governor_of(scene, BudgetConfig())
-    switch = _Switch(governor)
-    run = Run(scene, switch.step)
-    for step in range(steps(seconds)):
-        run.step(step)
-    switch.governor = None
-    other_run, other = copy.deepcopy((run, switch))
-    governor.budget = budget
-    switch.governor, other.governor = governor, governor_of(scene, budget)
-    works: list[float] = []
-    for one in (run, other_run):
-        for step in range(steps(seconds), steps(scene.seconds)):
-            one.step(step)
-        works.append(one.trace.work_per_s(constants.prompt_cost, seconds))
-    ok = run.trace.under(cap_w, seconds + _SETTLED_S, case.window_s)
-    values = {"warm": works[0] / works[1], "ok": ok}
-    return Outcome(
-        case,
-        values,
-        f"{case.label}: {values['warm']:.3f} of a new governor's tokens, {ok:.2%} of windows",
     )
 
 

@@ -53,7 +53,6 @@ METRICS = (
     Metric("deaf_ok_min", "ok", min, ("deaf",)),
     Metric("plant_step_s_max", "step_s", max, ("hidden",)),
     Metric("plant_gpu_ok_min", "ok", min, ("gpu",)),
-    Metric("warm_tokens_min", "warm", min, ("warm",)),
     Metric("power_error_max", "power_error", max, ("hour",)),
     Metric("clock_gain_60", "gain", min, ("clock",)),
     Metric("hold_tokens_min", "hold", min, ("hold",)),

@@ -11,7 +11,6 @@ from pathlib import Path
 from benchlib import BenchError
 from benchlib.govern import Ask, Found, Say, cores
 from benchlib.govern_plant import Outcome, evaluate, governor_of
-from benchlib.govern_plant_band import Bands, band_jobs, bands, coverage
 from benchlib.govern_plant_long import evaluate_long, long_cases
 from benchlib.govern_plant_metrics import METRICS, breakdown, values_of, worst_of
 from benchlib.plant_best import Constants
@@ -37,7 +36,6 @@ from edge_rt.config.schema import BudgetConfig
 _WORKS = ("1x100/150", "1x600/40")
 HEADLINE = (
     *(metric.name for metric in METRICS),
-    "band_coverage",
     "leak_measured",
     "leak_right",
     "leak_cover",
@@ -73,7 +71,7 @@ def evaluate_clock(case: Case, seconds: float) -> list[Outcome]:
     return [Outcome(case, values, line)]
 
 
-Result = Outcome | Bands | Learnt
+Result = Outcome | Learnt
 Job = Callable[[], Sequence[Result]]
 
 
@@ -106,14 +104,11 @@ def found_of(results: Sequence[Result], name: str = "plant") -> Found:
     """The figures of all cases, and the worst ones named; `name` is that of the details."""
     outcomes = [one for one in results if isinstance(one, Outcome)]
     values = values_of(outcomes)
-    told = [one for one in results if isinstance(one, Bands)]
     learnt = [one for one in results if isinstance(one, Learnt)]
-    values |= coverage(told) if told else {}
     values |= gathered(learnt) if learnt else {}
     details = {
         "figures": values,
         "cases": [{"case": one.case.label, **one.values} for one in outcomes],
-        "bands": [asdict(one) for one in told],
         "leakage": [asdict(one) for one in learnt],
     }
     notes = [*breakdown(outcomes), *worst_of(outcomes)]
@@ -129,14 +124,8 @@ def _jobs(quick: bool, only: str, folder: Path | None) -> Iterable[Job]:
         yield partial(evaluate_clock, case, seconds)
     for group in groups(grid(quick, only)):
         yield partial(evaluate, group, seconds, folder)
-    for job in band_jobs(quick, only):
-        yield partial(_bands, job, quick)
     for leak in leak_jobs(quick, only):
         yield partial(_learn, leak)
-
-
-def _bands(job: tuple[str, str, int], quick: bool) -> list[Bands]:
-    return [bands(job, quick)]
 
 
 def _learn(job: LeakJob) -> list[Learnt]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 from benchlib.govern import Ask, Found, Say, cores
 from benchlib.trace_heat import Forecasts, forecasts, heat_errors
-from benchlib.trace_power import Plain, Product, Step, by_group, errors, steps
+from benchlib.trace_power import Step, by_group, errors, steps
 from benchlib.traces import Recorded, Traces
 
 HEADLINE = ("trace_power_error", "trace_power_vs_last", "trace_heat_error", "trace_heat_vs_last")
@@ -25,18 +24,12 @@ def traces(say: Say, ask: Ask) -> Found:
     if ask.traces is None:
         return Found(notes=["No recorded traces: name their folder with --traces."])
     known = Traces(ask.traces)
-    recorded = known.power()
     with ProcessPoolExecutor(cores()) as pool:
         jobs = [pool.submit(forecasts, *one) for one in _heat(known, ask.quick)]
-        groups = [pool.submit(partial(steps, make=Product), group) for group in by_board(recorded)]
+        groups = [pool.submit(steps, group) for group in by_board(known.power())]
         ours = [step for job in groups for step in job.result()]
         heat = [job.result() for job in jobs]
-    plain = errors(steps(recorded, Plain))
-    lines = [
-        *by_group(ours),
-        f"a plain model: {plain[0]:.1%} off, {plain[1]:.2f} of the last value's",
-        *(one.line for one in heat),
-    ]
+    lines = [*by_group(ours), *(one.line for one in heat)]
     for line in lines:
         say(line)
     details = {"lines": lines}

@@ -1,17 +1,11 @@
-"""Prompts for the benchmarks: public ones, or text of our own where those are absent."""
+"""Prompts for the benchmarks."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from benchlib import BenchError
-
-_SHORT = (40, 260)  # characters of a question that counts as short
 _LONG = 1750  # characters that make about 512 tokens
 _TOPICS = (
     "a water mill",
@@ -41,35 +35,11 @@ _ENDS = (
 )
 
 
-@dataclass(frozen=True)
-class Prompts:
-    """Questions of a few dozen tokens and texts of about 512, all different; and their source."""
+class Prompts(NamedTuple):
+    """Questions of a few dozen tokens and texts of about 512, all different."""
 
     short: tuple[str, ...]
     long: tuple[str, ...]
-    source: str
-
-    def take(self, short: int, long: int) -> Prompts:
-        """The first so many of each; raises BenchError when there are too few."""
-        if len(self.short) < short or len(self.long) < long:
-            raise BenchError(f"{self.source}: needs {short} short and {long} long prompts")
-        return Prompts(self.short[:short], self.long[:long], self.source)
-
-
-def load(data: Path) -> Prompts:
-    """Public prompts from the folder `data`; built-in text when it is not there.
-
-    The questions come from MT-bench and GSM8K, the texts from WikiText.
-    """
-    bench, gsm8k = data / "prompts/mt_bench_question.jsonl", data / "gsm8k/test.jsonl"
-    wiki = data / "wikitext/valid.txt"
-    if not all(path.is_file() for path in (bench, gsm8k, wiki)):
-        return built_in()
-    questions = [row["turns"][0] for row in _rows(bench)] + [
-        row["question"] for row in _rows(gsm8k)
-    ]
-    short = tuple(dict.fromkeys(q for q in questions if _SHORT[0] <= len(q) <= _SHORT[1]))
-    return Prompts(short, _cut(wiki.read_text().split()), "public data")
 
 
 def built_in() -> Prompts:
@@ -82,13 +52,7 @@ def built_in() -> Prompts:
     )
     sentences = [f"{_upper(topic)} {verb} {end}." for topic in _TOPICS for verb, end in _ENDS]
     shuffled = (words.sample(sentences, len(sentences)) for _ in range(8))
-    return Prompts(
-        short, _cut([w for text in shuffled for w in " ".join(text).split()]), "built in"
-    )
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    return Prompts(short, _cut([w for text in shuffled for w in " ".join(text).split()]))
 
 
 def _cut(words: Sequence[str]) -> tuple[str, ...]:

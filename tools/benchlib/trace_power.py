@@ -13,9 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Protocol
-
-from typing_extensions import override
 
 from benchlib.boards import load_boards
 from benchlib.traces import Conditions, Phase, Recorded
@@ -25,71 +22,29 @@ from edge_rt.governor.power.draws import priors_of
 from edge_rt.governor.power.model import PowerModel
 
 _LAST_S = 3.0  # of a phase, whose mean is carried on
-_EXPONENT = 2.1  # of power over clock, of the plain model
 _CORES = 12
 
 
-class BoardModel(Protocol):
-    """Learns the power of a board from one look after the other."""
-
-    def learn(self, at: Conditions, dt_s: float, power_w: float) -> None:
-        """Take a reading over the last `dt_s`."""
-        ...
-
-    def predict(self, at: Conditions) -> float:
-        """The watts under these conditions."""
-        ...
-
-
-class Product(BoardModel):
-    """The product's board model: replace this class when that model changes."""
+class BoardModel:
+    """Learns the power of a board from one look after the other, by the product's model."""
 
     def __init__(self, board: Board) -> None:
         cores = sum(cluster.cores for cluster in board.clusters.values()) or _CORES
         self._power = PowerModel(cores, priors_of(board))
 
-    @override
     def learn(self, at: Conditions, dt_s: float, power_w: float) -> None:
+        """Take a reading over the last `dt_s`."""
         self._power.learn(
             dt_s, BoardLoad(_setting(at), at.busy, at.prompts, awake=at.busy > 0.0), power_w
         )
 
-    @override
     def predict(self, at: Conditions) -> float:
+        """Return the watts under these conditions."""
         return self._power.power_w(_setting(at), at.busy, at.prompts)
-
-
-class Plain(BoardModel):
-    """Rest, and for each kind of work the mean draw, in proportion to threads and clock^2.1."""
-
-    def __init__(self, board: Board) -> None:
-        self._prior_w = priors_of(board).core_w
-        self._rest_w = priors_of(board).idle_w
-        self._draws: dict[tuple[float | None, float], list[float]] = defaultdict(list)
-
-    @override
-    def learn(self, at: Conditions, dt_s: float, power_w: float) -> None:
-        if not at.busy:
-            self._rest_w = power_w
-        else:
-            self._draws[at.key].append((power_w - self._rest_w) / _scale(at))
-
-    @override
-    def predict(self, at: Conditions) -> float:
-        if not at.busy:
-            return self._rest_w
-        kinds = [each for key, each in self._draws.items() if key[0] == at.key[0]]
-        draws = self._draws.get(at.key) or [draw for each in kinds for draw in each]
-        return self._rest_w + _scale(at) * (fmean(draws) if draws else self._prior_w)
 
 
 def _setting(at: Conditions) -> EngineSetting:
     return EngineSetting(at.threads, at.cpu, at.gpu)
-
-
-def _scale(at: Conditions) -> float:
-    speed = at.threads * at.cpu**_EXPONENT if at.gpu is None else at.gpu**_EXPONENT
-    return at.busy * speed
 
 
 @dataclass(frozen=True)
@@ -114,7 +69,9 @@ class Step:
         return abs(self.last_w / self.true_w - 1.0)
 
 
-def steps(recorded: Sequence[Recorded], make: Callable[[Board], BoardModel]) -> list[Step]:
+def steps(
+    recorded: Sequence[Recorded], make: Callable[[Board], BoardModel] = BoardModel
+) -> list[Step]:
     """Return all steps into phases of loads that the model has not seen."""
     boards, groups = load_boards(), defaultdict[str, list[Recorded]](list)
     for one in recorded:

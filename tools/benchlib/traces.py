@@ -53,11 +53,6 @@ class Conditions:
     busy: float = 1.0
     prompts: float = 0.0
 
-    @property
-    def key(self) -> tuple[float | None, float]:
-        """The kind of work, whatever its speed."""
-        return (None if self.gpu is None else 1.0), self.prompts
-
 
 @dataclass(frozen=True)
 class Phase:

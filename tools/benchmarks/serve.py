@@ -16,7 +16,7 @@ from benchlib.report import Report, Row, row_ratios, row_values
 from benchlib.rounds import Rounds
 from benchlib.server import Settings, Side
 from benchlib.workload import Amounts
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 
 _CONTEXT = 8192  # tokens, of all conversations together
 _PARALLEL = 8
@@ -48,12 +48,6 @@ _OURS = (
     "--rounds", default=5, show_default=True, type=click.IntRange(1), help="Of each side."
 )
 @click.option("--quick", is_flag=True, help="Two rounds.")
-@click.option(
-    "--data",
-    default=CHECKOUT.parent / "shared/data",
-    type=click.Path(path_type=Path),
-    help="Public prompts; text of our own is used when the folder is not there.",
-)
 @click.option("--threads", type=click.IntRange(1), help="Of both sides; default: one a core.")
 @click.option(
     "--wait",
@@ -67,7 +61,6 @@ async def command(
     directory: Path,
     rounds: int,
     quick: bool,
-    data: Path,
     threads: int | None,
     wait: float,
     side: str | None,
@@ -77,7 +70,7 @@ async def command(
     Both get the same weights, threads, context, prompts and number of tokens, and are spoken to
     over HTTP by the same client: ours over its Unix socket, the peer over the loopback.
     """
-    bench = _prepare(directory, data, threads, wait, side)
+    bench = _prepare(directory, threads, wait, side)
     await bench.run(2 if quick else rounds)
     return bench.report()
 
@@ -117,7 +110,6 @@ class Bench:
             "threads": settings.threads,
             "context": settings.context,
             "sequences": settings.parallel,
-            "prompts": self.rounds.prompts.source,
         }
 
 
@@ -148,9 +140,7 @@ def notes(rounds: Rounds) -> list[str]:
     return lines
 
 
-def _prepare(
-    directory: Path, data: Path, threads: int | None, wait: float, only: str | None
-) -> Bench:
+def _prepare(directory: Path, threads: int | None, wait: float, only: str | None) -> Bench:
     compile_bytecode()
     cache, python = cache_dir(), Path(sys.executable)
     store = cache / "store"
@@ -159,7 +149,6 @@ def _prepare(
         sides.append(Ours(python, store, directory))
     if only != "ours":
         sides.append(peer.Peer(peer.environment(cache), directory))
-    amounts = Amounts()
     settings = Settings(
         gguf=model_file(store),
         model=MODEL,
@@ -167,9 +156,7 @@ def _prepare(
         parallel=_PARALLEL,
         threads=threads or len(os.sched_getaffinity(0)),
     )
-    text = prompts.load(data)
-    text.take(amounts.short, amounts.prefill)
-    return Bench(sides, Rounds(settings, text, amounts, wait, _say))
+    return Bench(sides, Rounds(settings, prompts.built_in(), Amounts(), wait, _say))
 
 
 def _say(line: str) -> None:
