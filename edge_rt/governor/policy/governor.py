@@ -15,11 +15,10 @@ from edge_rt.governor.policy.guard import (
     CLOSED_S,
     LONG_CLOSED_S,
     WELL,
-    AdmissionTerms,
     GuardState,
     Lead,
     Sacrifices,
-    terms,
+    admission,
 )
 from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely
 from edge_rt.governor.policy.pace import Pace, ratios
@@ -117,11 +116,10 @@ class Governor:
         closed_s = CLOSED_S if bounds.by == "power_w" else LONG_CLOSED_S
         self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet, closed_s)
         guard = self._guard.update(seen.guarded_c, seen.trip_c, min(seen.dt_s, _GAP_S))
-        on = terms(guard, self._sacrifices.made)
-        if on.stopped:
+        if guard == "evacuate":
             choice = stopped(choice, self._power.idle_w)
         self._told, self._told_rest_w = choice, self._power.rest_w(choice.setting)
-        self.limits = self._limits(seen, bounds, choice, on)
+        self.limits = self._limits(seen, bounds, choice)
         self.report = self._report(seen, bounds, choice)
         return self.limits
 
@@ -275,20 +273,20 @@ class Governor:
 
     # --- results
 
-    def _limits(
-        self, seen: Observation, bounds: PowerBounds, choice: OperatingPoint, on: AdmissionTerms
-    ) -> Limits:
+    def _limits(self, seen: Observation, bounds: PowerBounds, choice: OperatingPoint) -> Limits:
+        guard, made = self._guard.state, self._sacrifices.made
+        taken = admission(guard, made)
         limits = Limits(
             choice.threads,
             choice.duty,
             self._pace.chunk(choice, self.budget),
-            on.admission,
-            on.smaller,
-            on.heavy,
-            0.0 if on.admission == "open" else self._retry_after_s(seen, bounds, on),
-            self._guard.state,
+            taken,
+            "model" in made,
+            guard == "ok" and taken == "open",
+            0.0 if taken == "open" else self._retry_after_s(seen, bounds),
+            guard,
             bounds.aim_w,
-            "guard" if on.stopped else bounds.by,
+            "guard" if guard == "evacuate" else bounds.by,
             prompt_duty=choice.prompt_duty,
             cpu_hz=self._clocks.cpu_hz(choice.setting),
             gpu_hz=self._clocks.gpu_hz(choice.setting),
@@ -306,9 +304,9 @@ class Governor:
         )
         return dataclasses.replace(limits, why=reason, slows=slows)
 
-    def _retry_after_s(self, seen: Observation, bounds: PowerBounds, on: AdmissionTerms) -> float:
+    def _retry_after_s(self, seen: Observation, bounds: PowerBounds) -> float:
         """Return seconds until requests may be taken again, computed once a second."""
-        trip_c = seen.trip_c if on.stopped else None
+        trip_c = seen.trip_c if self._guard.state == "evacuate" else None
         leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c) + self._lead.kelvin
         idle_w = self._power.idle_w
         needed_w = self._power.power_w(EngineSetting(1), WELL * self._settings.floor_duty)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from edge_rt.config.schema import GovernorConfig
 from edge_rt.core.limits import Admission, Guard, Observation, Sacrifice
@@ -106,34 +105,15 @@ class Sacrifices:
         return self._closed_s >= self._most_s
 
 
-@dataclass(frozen=True)
-class AdmissionTerms:
-    """The terms on which requests are taken; see Limits."""
+def admission(guard: Guard, made: Collection[Sacrifice]) -> Admission:
+    """Return how requests are taken; `made` are the sacrifices in force.
 
-    admission: Admission
-    smaller: bool
-    heavy: bool
-    stopped: bool  # nothing computes at all
-
-
-def terms(guard: Guard, made: Collection[Sacrifice]) -> AdmissionTerms:
-    """`made` are the sacrifices in force.
-
-    - caution and hold: no model is loaded; what heat allows is kept by the pace alone, and
-      requests are still computed together, which costs fewer joules a token
-    - evacuate: requests are refused, and those under way stand still until it is cooler
+    Caution and hold let them in: what heat allows is kept by the pace alone, and requests that are
+    computed together cost fewer joules a token.
     """
-    admission: Admission = "open"
-    if "queue" in made:
-        admission = "queue"
     if "refuse" in made or guard == "evacuate":
-        admission = "refuse"
-    return AdmissionTerms(
-        admission,
-        smaller="model" in made,
-        heavy=guard == "ok" and "queue" not in made and "refuse" not in made,
-        stopped=guard == "evacuate",
-    )
+        return "refuse"
+    return "queue" if "queue" in made else "open"
 
 
 class Lead:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from look_help import QUIET
 
 from edge_rt.config.schema import GovernorConfig, Guard
-from edge_rt.governor.policy.guard import STATES, GuardState, Lead, terms
+from edge_rt.governor.policy.guard import STATES, GuardState, Lead, admission
 
 TRIP_C = 80.0
 
@@ -81,20 +81,16 @@ def test_what_it_is_holds_for_the_last_temperature(temps: list[float], trip_c: f
     assert level == 0 or temps[-1] >= limits[level - 1] - settings.guard.hysteresis_c
 
 
-def test_states_ask_for_more_and_more() -> None:
-    assert terms("ok", ()).heavy
-    caution, hold, evacuate = (terms(state, ()) for state in ("caution", "hold", "evacuate"))
-    assert (caution.admission, caution.heavy) == ("open", False)
-    assert (hold.admission, hold.heavy, hold.stopped) == ("open", False, False)
-    assert (evacuate.admission, evacuate.stopped) == ("refuse", True)
+def test_only_a_stop_refuses_requests_by_itself() -> None:
+    taken = [admission(state, ()) for state in ("ok", "caution", "hold", "evacuate")]
+    assert taken == ["open", "open", "open", "refuse"]
 
 
 def test_sacrifices_and_the_guard_do_not_soften_each_other() -> None:
-    assert terms("hold", {"queue"}).admission == "queue"
-    assert terms("hold", {"refuse"}).admission == "refuse"
-    assert terms("evacuate", {"queue"}).admission == "refuse"
-    assert not terms("ok", {"queue"}).heavy
-    assert terms("ok", {"model"}).smaller
+    assert admission("hold", {"queue"}) == "queue"
+    assert admission("hold", {"refuse"}) == admission("hold", {"queue", "refuse"}) == "refuse"
+    assert admission("evacuate", {"queue"}) == "refuse"
+    assert admission("ok", {"model"}) == "open"
 
 
 def test_the_lead_of_the_hottest_zone_is_kept_through_noise_and_gaps() -> None:
