@@ -158,14 +158,18 @@ class Book:
             now = self._steady.settled()
             if not (everything or self._due()):
                 return
-            batch, written = self._take(), None
+            written = None
+            with self._memory:
+                batch, self._pending = self._pending, Pending()
             try:
                 written = self._storage.attempt(
                     lambda tables: self._write(tables, batch, now), proves=True
                 )
             finally:
                 if not written:
-                    self._put_back(batch)
+                    with self._memory:
+                        batch.add(self._pending)
+                        self._pending = batch
 
     def totals(self, days: int) -> tuple[list[Day], list[ModelTotal]]:
         """Return the sums of the newest `days` days on record, newest first, models by name.
@@ -251,16 +255,6 @@ class Book:
     def _read(self, ask: Callable[[LedgerTables], T], otherwise: T) -> T:
         found = None if self._storage is None else self._storage.attempt(ask)
         return otherwise if found is None else found
-
-    def _take(self) -> Pending:
-        with self._memory:
-            batch, self._pending = self._pending, Pending()
-        return batch
-
-    def _put_back(self, batch: Pending) -> None:
-        with self._memory:
-            batch.add(self._pending)
-            self._pending = batch
 
 
 def _storage(path: Path, max_bytes: int, clock: Callable[[], float]) -> Storage[LedgerTables]:

@@ -69,12 +69,14 @@ class ThermalModel:
         if reading is None:
             return
         self._outlook = None
-        if self._fit is None:
-            self._begin(reading)
-        elif reading.gap:
-            self._resume(self._fit, reading)
-        else:
+        if self._fit is not None and not reading.gap:
             self._follow(self._fit, reading)
+        elif self._fit is not None:
+            self._trials.clear()
+            if reading.temp_c is not None:
+                self._fit.restart(reading.temp_c, reading.error_c)
+        elif self._intake.temp_c is not None:
+            self._fit = Fit(self._prior, self._intake.temp_c, reading.error_c)
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
         """Return the temperature after `horizon_s` at constant power. None: nothing is known yet.
@@ -126,15 +128,6 @@ class ThermalModel:
             why_not is None,
             why_not or f"nine of ten forecasts come within {band_k:.1f} K",
         )
-
-    def _begin(self, reading: ThermalReading) -> None:
-        if self._intake.temp_c is not None:
-            self._fit = Fit(self._prior, self._intake.temp_c, reading.error_c)
-
-    def _resume(self, fit: Fit, reading: ThermalReading) -> None:
-        self._trials.clear()
-        if reading.temp_c is not None:
-            fit.restart(reading.temp_c, reading.error_c)
 
     def _follow(self, fit: Fit, reading: ThermalReading) -> None:
         count = math.ceil(reading.dt_s / _STEP_S)

@@ -13,9 +13,7 @@ from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.events import Finished, Timings
 from edge_rt.core.reports.board import Quality
-from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Served
-from edge_rt.energy.account import Account
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import Event
@@ -92,28 +90,54 @@ class Measurer:
 
         Unavailable where the governor lets nothing be computed for PATIENCE_S.
         """
-        energy_meter = self._energy_meter
+        energy_meter, loop = self._energy_meter, self._governor_loop
         usage = energy_meter.open(name)
         if job.mode is not None:
             usage.mode, usage.partner = job.mode.label, job.partner and job.partner.id
         idle_w = energy_meter.idle_w
-        await self._patiently(self._governor_loop.admit(False), lambda: True)
+        await self._patiently(loop.admit(False), lambda: True)
         begin_s = self._clock()
 
         def handed(id: int) -> Generate:
             energy_meter.handed(usage, resident.client, id)
-            return _request(id, job)
+            return Generate(
+                id,
+                resident_name(job.entry),
+                job.prompt,
+                job.special,
+                job.sampling,
+                job.completion_tokens,
+                ignore_eos=job.ignore_eos,
+                fresh=job.fresh,
+                mode=job.mode,
+            )
 
         with energy_meter.leaving(usage):
             async with aclosing(resident.client.generate(handed)) as events:
-                end = await self._patiently(_end(events, usage), self._stopped)
+                end = await self._patiently(_end(events, usage), lambda: loop.limits.duty <= 0.0)
             seconds = self._clock() - begin_s
             cost = await energy_meter.settle(usage)
-        assert usage.account is not None
-        return _measured(end, seconds, usage.account, cost, idle_w)
-
-    def _stopped(self) -> bool:
-        return self._governor_loop.limits.duty <= 0.0
+        account, timings = usage.account, end.timings
+        assert account is not None
+        known = cost.energy_j is not None
+        return Measurement(
+            timings=timings,
+            seconds=seconds,
+            served=Served(
+                timings.prompt_tokens,
+                timings.cached_tokens,
+                timings.completion_tokens,
+                account.prefill_s,
+                account.decode_s,
+                cost.energy_j,
+            ),
+            prefill_j=account.prefill_j if known else None,
+            decode_j=account.decode_j if known else None,
+            idle_w=idle_w,
+            power_w=cost.power_w,
+            temp_c=cost.temp_c,
+            quality=cost.quality,
+        )
 
     async def _patiently(self, work: Awaitable[T], stands: Callable[[], bool]) -> T:
         """Return the outcome of `work`, which is given up once it `stands` for too long."""
@@ -140,20 +164,6 @@ class Measurer:
         )
 
 
-def _request(id: int, job: MeasurementJob) -> Generate:
-    return Generate(
-        id,
-        resident_name(job.entry),
-        job.prompt,
-        job.special,
-        job.sampling,
-        job.completion_tokens,
-        ignore_eos=job.ignore_eos,
-        fresh=job.fresh,
-        mode=job.mode,
-    )
-
-
 async def _end(events: AsyncIterator[Event], usage: RequestUsage) -> Finished:
     """Return the last of the events, all of which go onto the usage."""
     async for event in events:
@@ -161,27 +171,3 @@ async def _end(events: AsyncIterator[Event], usage: RequestUsage) -> Finished:
         if isinstance(event, Finished):
             return event
     raise EngineError("the engine stopped before the answer was complete; try again")
-
-
-def _measured(
-    end: Finished, seconds: float, account: Account, cost: Cost, idle_w: float | None
-) -> Measurement:
-    known, timings = cost.energy_j is not None, end.timings
-    return Measurement(
-        timings=timings,
-        seconds=seconds,
-        served=Served(
-            timings.prompt_tokens,
-            timings.cached_tokens,
-            timings.completion_tokens,
-            account.prefill_s,
-            account.decode_s,
-            cost.energy_j,
-        ),
-        prefill_j=account.prefill_j if known else None,
-        decode_j=account.decode_j if known else None,
-        idle_w=idle_w,
-        power_w=cost.power_w,
-        temp_c=cost.temp_c,
-        quality=cost.quality,
-    )

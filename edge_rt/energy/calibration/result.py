@@ -102,19 +102,18 @@ def calibrated(
     newest = max((c.calibrated_at for c in found), default=None)
     return Calibrated(
         board=board,
-        date=None if newest is None else _text(newest),
+        date=newest and newest.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         flop_per_s=sweep and sweep.flop_per_s,
         bytes_per_s=sweep and sweep.byte_per_s,
         leakage_w=leakage.leakage.power_w(45.0),
         doubling_c=leakage.leakage.doubling_c,
         leakage_note=note,
-        models=[_fitted(c) for c in sorted(found, key=_order)],
+        models=[
+            _fitted(c)
+            for c in sorted(found, key=lambda c: (c.model, c.gpu_layers, c.kv_type, c.threads))
+        ],
         leakage_source=leakage.source,
     )
-
-
-def _order(found: ModelCalibration) -> tuple[str, int, str, int]:
-    return found.model, found.gpu_layers, found.kv_type, found.threads
 
 
 def _fitted(found: ModelCalibration) -> Fitted:
@@ -135,7 +134,3 @@ def _fitted(found: ModelCalibration) -> Fitted:
         runtime_error=found.error_ratio,
         energy_error=draws and draws.error_ratio,
     )
-
-
-def _text(date: datetime) -> str:
-    return date.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -76,7 +76,11 @@ class Session:
     ) -> None:
         """Prepare the steps; `counts` are those of threads, the most telling first."""
         self._tools, self._how, self._counts = tools, how, counts
-        self._ways = [(entry, load) for entry in entries for load in self._loads(entry)]
+        self._ways = list[tuple[ModelRecord, LoadConfig | None]]()
+        for entry in entries:  # one way for each offload; None: the present one
+            found = tools.loads(entry)
+            many = len(found) > 1 and how.total_s is None
+            self._ways += [(entry, load) for load in (found if many else [None])]
         self._begin_s, self._done_s = tools.clock(), 0.0
         self.saved = 0  # calibrations
         timed_s = len(self._ways) * sum(map(self._expected_s, counts))
@@ -139,11 +143,6 @@ class Session:
             return self._how.model_s
         left_s = self._how.total_s - (self._tools.clock() - self._begin_s)
         return min(self._how.model_s, shares_s(self._counts[number:], left_s))
-
-    def _loads(self, entry: ModelRecord) -> Sequence[LoadConfig | None]:
-        """Return the load configurations to time, one for each offload; None: the present one."""
-        found = self._tools.loads(entry)
-        return found if len(found) > 1 and self._how.total_s is None else [None]
 
     def _check(self, entry: ModelRecord, load: LoadConfig | None) -> None:
         """Raise Unavailable if the model was loaded in another form."""
