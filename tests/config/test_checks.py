@@ -6,6 +6,7 @@ import pytest
 
 from edge_rt.config.caching import Cache, Semantic
 from edge_rt.config.checks import contradictions
+from edge_rt.config.loader import check_text
 from edge_rt.config.schema import (
     Config,
     Engine,
