@@ -10,8 +10,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.core.decoding import Dry, Sampling
-from edge_rt.core.errors import invalid
+from edge_rt.core.decoding import Dry
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import OWN_APP, Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
@@ -28,16 +27,6 @@ Cached = Literal["use", "refresh", "off", "only"]
 kept, nothing, or an answer from it or else none.
 """
 
-_OFF = Sampling()  # its fields are those of samplers that do nothing
-_FIELDS: dict[SamplerName, tuple[str, ...]] = {
-    "penalties": ("repeat_penalty", "presence_penalty", "frequency_penalty"),
-    "dry": ("dry",),
-    "top_k": ("top_k",),
-    "top_p": ("top_p",),
-    "min_p": ("min_p",),
-    "temperature": ("temperature",),
-}
-_USUAL = ("temperature", "top_k", "top_p", "min_p")
 _EFFORTS: dict[str, int | None] = {"minimal": 128, "low": 512, "medium": 2048}  # tokens
 
 
@@ -188,13 +177,6 @@ def grant(
     return [replace(call, energy_j=share_j, deadline_s=deadline_s) for call in calls]
 
 
-SamplerName = Literal[
-    "penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"
-]
-"""A sampler of llama.cpp; `top_n_sigma`, `typ_p` and `xtc` do nothing, as their fields are refused.
-"""
-
-
 def dry_of(
     multiplier: float | None,
     base: float | None,
@@ -209,27 +191,6 @@ def dry_of(
     given = {name: value for name, value in said.items() if value is not None}
     dry = Dry(multiplier, **given)  # pyright: ignore[reportArgumentType]
     return dry if breakers is None else replace(dry, breakers=tuple(breakers))
-
-
-def in_order(how: Sampling, samplers: Sequence[SamplerName] | None) -> Sampling:
-    """`how` with these samplers in this order and no others; None: the usual ones.
-
-    RequestError for one that is named twice, and for penalties behind what cuts the distribution.
-    """
-    if samplers is None:
-        return how
-    chain = tuple(name for name in _USUAL if name in samplers)
-    order = tuple(name for name in samplers if name in _USUAL)
-    cut = next((i for i, name in enumerate(samplers) if name in _USUAL), len(samplers))
-    for i, name in enumerate(samplers):
-        if name in samplers[:i]:
-            raise invalid(f"samplers[{i}]", f"{name} is named twice: name each once")
-        if name in ("penalties", "dry") and i > cut:
-            what = f"{name} behind {samplers[cut]} is not supported: put it first"
-            raise invalid(f"samplers[{i}]", what)
-    left_out = [field for name in _FIELDS if name not in samplers for field in _FIELDS[name]]
-    off = {field: getattr(_OFF, field) for field in left_out}
-    return replace(how, **off, order=() if order == chain else order)
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]

@@ -27,16 +27,11 @@ class Dry(msgspec.Struct, frozen=True, array_like=True):
     breakers: tuple[str, ...] = ("\n", ":", '"', "*")
 
 
-Chained = Literal["top_k", "top_p", "min_p", "temperature"]
-"""What changes or cuts the distribution that a token is drawn from."""
-
-
 class Sampling(msgspec.Struct, frozen=True, array_like=True):
     """How the next token is drawn from the logits.
 
     The order is: logit_bias, penalties, then (temperature 0: arg max) temperature, top_k,
-    top_p, min_p, draw; `order` is another one of these four, without those that it leaves out.
-    `seed` None draws a fresh seed. `top_logprobs` None reports no
+    top_p, min_p, draw. `seed` None draws a fresh seed. `top_logprobs` None reports no
     log-probabilities, 0 reports only the chosen token's.
     """
 
@@ -52,7 +47,6 @@ class Sampling(msgspec.Struct, frozen=True, array_like=True):
     seed: int | None = None
     top_logprobs: int | None = None
     dry: Dry | None = None
-    order: tuple[Chained, ...] = ()
 
 
 ConstraintKind = Literal["json_object", "json_schema", "lark", "gbnf", "regex", "choice"]

@@ -67,8 +67,6 @@ def draw(logits: Logits, sampling: Sampling, peak: float, u: float) -> int:
 
 def kept(short: Shortlist, sampling: Sampling) -> int:
     """Return how many tokens of the head top_p and min_p leave: one at least."""
-    if sampling.order:
-        return short.ids.size
     count = short.ids.size
     if sampling.top_p < 1.0:
         count = min(count, int(short.sums.searchsorted(sampling.top_p * short.total)) + 1)
@@ -79,8 +77,6 @@ def kept(short: Shortlist, sampling: Sampling) -> int:
 
 def shortlist(logits: Logits, sampling: Sampling, peak: float, u: float) -> Shortlist:
     """Return the head of the order that holds all that `sampling` keeps, or what `u` can pick."""
-    if sampling.order:
-        return _chained(logits, sampling, peak)
     temperature = heat(sampling)
     floor = peak - _UNDERFLOW * temperature
     if 0 < sampling.top_k < logits.size:
@@ -92,28 +88,6 @@ def shortlist(logits: Logits, sampling: Sampling, peak: float, u: float) -> Shor
             return _head(logits, peak, temperature, floor)
     reach = sampling.top_p if sampling.top_p < 1.0 else u
     return _reaching(logits, peak, temperature, floor, reach)
-
-
-def _chained(logits: Logits, sampling: Sampling, peak: float) -> Shortlist:
-    """Return what the samplers leave, one after the other in the order that the request gives."""
-    temperature = heat(sampling)
-    ids = ranked(logits, peak - _UNDERFLOW * max(temperature, 1.0))
-    scores: NDArray[np.float64] = logits[ids].astype(np.float64) - peak
-    for name in sampling.order:
-        count = ids.size
-        if name == "temperature":
-            scores = scores / temperature
-        elif name == "top_k":
-            count = sampling.top_k or count
-        elif name == "min_p" and sampling.min_p > 0.0:
-            count = int(np.count_nonzero(scores >= math.log(sampling.min_p)))
-        elif name == "top_p" and sampling.top_p < 1.0:
-            sums: NDArray[np.float64] = np.cumsum(np.exp(scores))
-            count = int(sums.searchsorted(sampling.top_p * float(sums[-1]))) + 1
-        ids, scores = ids[: max(count, 1)], scores[: max(count, 1)]
-    weights: NDArray[np.float64] = np.exp(scores)
-    sums = np.cumsum(weights)
-    return Shortlist(ids, weights, sums, float(sums[-1]))
 
 
 def _reaching(
@@ -151,8 +125,6 @@ def heat(sampling: Sampling) -> float:
 
 def cuts(sampling: Sampling, vocab: int) -> bool:
     """Return whether top_k, top_p or min_p leaves anything out."""
-    if sampling.order:
-        return True
     return 0 < sampling.top_k < vocab or sampling.top_p < 1.0 or sampling.min_p > 0.0
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.api.allowance import SamplerName, Terms, dry_of, in_order
+from edge_rt.api.allowance import Terms, dry_of
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
 from edge_rt.core.cached import digest
@@ -32,7 +32,7 @@ _SPELT_OUT = {  # fields that the key holds with their defaults, or that change 
     *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
     *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
-    *("logprobs", "top_logprobs", "samplers", "dry_multiplier", "dry_base", "dry_allowed_length"),
+    *("logprobs", "top_logprobs", "dry_multiplier", "dry_base", "dry_allowed_length"),
     *("dry_penalty_last_n", "dry_sequence_breakers"),
 }
 
@@ -153,9 +153,6 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """How many of the last tokens are looked at for repetitions; -1: all. Default: -1."""
     dry_sequence_breakers: Annotated[list[Breaker], Meta(max_length=64)] | None = None
     """Texts that end a repetition. Default: newline, colon, double quote and asterisk."""
-    samplers: Annotated[list[SamplerName], Meta(min_length=1)] | None = None
-    """The samplers of llama.cpp that are used, in this order. Default: penalties, dry, temperature,
-    top_k, top_p, min_p."""
     ignore_eos: bool | None = None
     """Whether an answer goes on after the model has ended it."""
 
@@ -276,8 +273,7 @@ def sampling(fields: GenerationFields, base: Sampling) -> Sampling:
         ),
     }
     said = {name: value for name, value in given.items() if value is not None}
-    how = msgspec.structs.replace(base, **said, top_logprobs=fields.alternatives)
-    return in_order(how, fields.samplers)
+    return msgspec.structs.replace(base, **said, top_logprobs=fields.alternatives)
 
 
 def _seed(seed: int | None) -> int | None:
