@@ -37,7 +37,6 @@ from edge_rt.api.service import Service
 from edge_rt.config.images import Images
 from edge_rt.config.schema import AnswerChecker, Requests
 from edge_rt.core.decoding import CheckerSpec
-from edge_rt.core.errors import closest
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.images.decoder import ImageDecoder
 from edge_rt.generation.samples.sandbox import Sandbox
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from edge_rt.generation.cache.semantic import SemanticCache
 
 _OPENAI = "/v1"
-_NEAR = 0.75  # how much of a path a served one must share to be what was meant
 
 
 class Path(Route):
@@ -106,25 +104,15 @@ class PathRouter(Router):
         await super().__call__(scope, receive, send)
 
     async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raise HTTPException 404 with the nearest path, and what is served."""
+        """Raise HTTPException 404 with what is served."""
         if scope["type"] != "http":
             await self.not_found(scope, receive, send)
             return
         path: str = scope["path"]
-        near = self._nearest(path[:128])
-        meant = "" if near is None else f" Did you mean {near}?"
         group = next((each for each in ("/api/", "/edge/") if path.startswith(each)), "/v1/")
         served = ", ".join(each for each in self._templates if each.startswith(group))
-        message = f"{_shown(scope)} is not served.{meant} Below {group} there is {served};"
+        message = f"{_shown(scope)} is not served. Below {group} there is {served};"
         raise HTTPException(404, f"{message} GET /openapi.json describes all.")
-
-    def _nearest(self, path: str) -> str | None:
-        """Return the served path that was meant, by its beginning, its end or its letters."""
-        longer = [each for each in self._templates if each.startswith(f"{path.rstrip('/')}/")]
-        ends = [each for each in self._templates if path.endswith(each.removeprefix(_OPENAI))]
-        close = closest(path, self._templates, _NEAR)
-        meant = [*(longer if path.count("/") > 1 else ()), *ends, close or "/"]
-        return next((each for each in meant if each != "/"), None)
 
 
 def _shown(scope: Scope) -> str:
@@ -209,12 +197,9 @@ def create_app(
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
     intake = BodyQuota(held)
     app = RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
-    return _for_browsers(app, origins) if origins else app
-
-
-def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Let pages of `origins` read the answers of `app`."""
-    return CORSMiddleware(
+    if not origins:
+        return app
+    return CORSMiddleware(  # pages of `origins` may read the answers
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "DELETE"],

@@ -101,7 +101,8 @@ class Caching:
         """Return what was answered before to the very same question, if anything was."""
         if place.wanted == "refresh":
             return None
-        return await self._find(place.key, place)
+        found = await self._read(place.key, place)
+        return None if found is None else self._counted(found)
 
     async def read(self, place: Place, arrived_s: float, app: str) -> AskedQuestion | None:
         """Return the question of a request by `app` that came at `arrived_s`.
@@ -150,10 +151,6 @@ class Caching:
             return None
         nearby = None if self.nearby is None else self.nearby.cache
         return Record(self.cache, place, self._clock, nearby, asked)
-
-    async def _find(self, key: bytes, place: Place) -> Found | None:
-        found = await self._read(key, place)
-        return None if found is None else self._counted(found)
 
     async def _read(self, key: bytes, place: Place, near: Near | None = None) -> Found | None:
         kept = None if self.cache is None else await self.cache.find(key)

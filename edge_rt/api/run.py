@@ -214,7 +214,7 @@ class Run:
 
 
 class CachedReplay(Run):
-    """A Run of a kept answer, which is told in as few pieces as clients take.
+    """A Run of a kept answer.
 
     No engine worked for it, so it took no joules but those of finding it.
     """

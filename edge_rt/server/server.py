@@ -42,7 +42,7 @@ from edge_rt.server.connection_limiter import (
 )
 from edge_rt.server.container import Container
 from edge_rt.server.listening import address, check_reach, tcp_socket, unix_socket, way_in
-from edge_rt.server.state_directory import StateDirectory
+from edge_rt.server.state_directory import state_directory
 from edge_rt.server.systemd import Notifier, handed_over
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,7 @@ LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for tell
 def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    Raises ConfigError, ListenError, StateError or StoreError before it serves, and StateError
-    where another daemon has its state directory later.
+    Raises ConfigError, ListenError, StateError or StoreError before it serves.
 
     `read` returns the present configuration when systemd requests a reload.
     """
@@ -67,35 +66,18 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     return_large_blocks()
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(contextlib.closing(StateDirectory(paths.state)))
+        stack.enter_context(state_directory(paths.state))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         if config.offline:  # from here on: the host of tcp.listen may be a name
-            _go_offline(sockets)
-        daemon = Daemon(config, paths, notifier=notifier, read=read)
-        asyncio.run(_held(directory, daemon.run(sockets)))
-
-
-async def _held(directory: StateDirectory, running: Coroutine[Any, Any, None]) -> None:
-    """Run the daemon, but end it, and raise StateError, once another has its state directory."""
-    watch = asyncio.create_task(directory.watch())
-    watch.add_done_callback(lambda done: done.cancelled() or signal.raise_signal(signal.SIGTERM))
-    try:
-        await running
-    finally:
-        watch.cancel()
-        (lost,) = await asyncio.gather(watch, return_exceptions=True)
-    if isinstance(lost, Exception):
-        raise lost
-
-
-def _go_offline(sockets: Sequence[socket.socket]) -> None:
-    missing = stay_offline(any(sock.family != socket.AF_UNIX for sock in sockets))
-    if missing:
-        log.warning(
-            "offline: Python opens no connection, but nothing keeps native libraries from it: %s",
-            missing,
-        )
+            missing = stay_offline(any(sock.family != socket.AF_UNIX for sock in sockets))
+            if missing:
+                log.warning(
+                    "offline: Python opens no connection, but nothing keeps native libraries from "
+                    "it: %s",
+                    missing,
+                )
+        asyncio.run(Daemon(config, paths, notifier=notifier, read=read).run(sockets))
 
 
 def listen(
@@ -217,7 +199,10 @@ class Daemon:
             applications=self._config.applications,
             semantic=container.semantic,
             embedding=self._config.cache.semantic.model or "default",
-            checkers=_checkers(self._config),
+            checkers={
+                name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
+                for name, one in self._config.checks.items()
+            },
             judges=self._config.checkers,
             images=ImageDecoder(self._config.images),
             ending=ending,
@@ -313,11 +298,3 @@ def _on_signals(
         loop.add_signal_handler(number, end, number)
     if notifier.heard:
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
-
-
-def _checkers(config: Config) -> dict[str, CheckerSpec]:
-    """Return the programs that requests may name in `edge.check`."""
-    return {
-        name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
-        for name, one in config.checks.items()
-    }

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from edge_rt.config.caching import Cache
-from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StateError
 from edge_rt.core.files import take
 from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.planning import StorageReport
-from edge_rt.server.listening import identity
 
 _ASIDE = "*.db.corrupt-*"
 log = logging.getLogger(__name__)
-LOOK_S = 5.0  # between two looks whether the directory is there
 _ENDS = "", "-wal", "-shm", ".corrupt-*"
 
 
@@ -41,7 +37,10 @@ class StorageHealth:
 
     def report(self) -> StorageReport:
         """Return all that is known."""
-        return StorageReport(list(self._troubles), self.failing, self._aside(), self._free_bytes())
+        free_bytes = None
+        with contextlib.suppress(OSError):
+            free_bytes = shutil.disk_usage(self._folder).free
+        return StorageReport(list(self._troubles), self.failing, self._aside(), free_bytes)
 
     def _aside(self) -> list[str]:
         try:
@@ -51,63 +50,29 @@ class StorageHealth:
         names = (str(file.relative_to(self._folder)) for file in files)
         return sorted(name for name in names if not name.endswith(("-wal", "-shm")))
 
-    def _free_bytes(self) -> int | None:
+
+@contextlib.contextmanager
+def state_directory(state: Path) -> Generator[None]:
+    """Keep a state directory this daemon's alone while the block runs, where it can be written.
+
+    It is made where it is missing, and closed to other users. Raises StateError where another
+    daemon has it, and as `check_state_directory` does.
+    """
+    check_state_directory(state)
+    with contextlib.ExitStack() as stack:
         try:
-            return shutil.disk_usage(self._folder).free
-        except OSError:
-            return None
-
-
-class StateDirectory:
-    """A state directory that is this daemon's alone, where it can be written."""
-
-    def __init__(self, state: Path) -> None:
-        """Make the directory where it is missing, and close it to other users.
-
-        Raises StateError where another daemon has it, and as `check_state_directory` does.
-        """
-        self._state = state
-        self._lock: int | None = None
-        self._take()
-
-    def close(self) -> None:
-        """Release the directory to other daemons."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    async def watch(self, pause: Pause = asyncio.sleep) -> None:
-        """Look again and again; raises as `look` does."""
-        while True:
-            await pause(LOOK_S)
-            await asyncio.to_thread(self.look)
-
-    def look(self) -> None:
-        """Make the directory again where it was removed: its lock kept other daemons out.
-
-        Raises StateError where another daemon has the new one already.
-        """
-        if self._lock is not None:
-            held = os.fstat(self._lock)
-            if identity(self._state / "daemon.lock") == (held.st_dev, held.st_ino):
-                return
-            log.warning("%s was removed or replaced, and what was kept in it is lost", self._state)
-            self.close()
-        self._take()
-
-    def _take(self) -> None:
-        check_state_directory(self._state)
-        try:
-            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = take(self._state / "daemon.lock")
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.callback(os.close, take(state / "daemon.lock"))
         except BlockingIOError:
             raise StateError(
-                f"another daemon keeps its files in {self._state}: stop it first, or name another "
+                f"another daemon keeps its files in {state}: stop it first, or name another "
                 "directory in STATE_DIRECTORY"
             ) from None
         except OSError:
-            return  # it cannot be written, which the files there tell, too
-        _close_to_others(self._state)
+            pass  # it cannot be written, which the files there tell, too
+        else:
+            _close_to_others(state)
+        yield
 
 
 def check_state_directory(state: Path, uid: int | None = None) -> None:

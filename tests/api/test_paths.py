@@ -23,37 +23,25 @@ def test_no_path_is_too_strange(client, path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "near", "there"),
+    ("path", "there"),
     [
-        ("/v1/chat/completion", "/v1/chat/completions", "/v1/embeddings"),
-        ("/v1/chat/completions/", "/v1/chat/completions", "/v1/models"),
-        ("/edge/v1/bugdet", "/edge/v1/budget", "/edge/v1/ledger"),
-        ("/helth", "/health", "/v1/models"),
-        ("/api/tag", "/api/tags", "/api/chat"),
-        ("/v1/chat", "/v1/chat/completions", "/v1/models"),
-        ("/openai/deployments/x/chat/completions", "/v1/chat/completions", "/v1/models"),
+        ("/edge/v1/bugdet", "/edge/v1/budget"),
+        ("/helth", "/v1/models"),
+        ("/api/tag", "/api/tags"),
+        ("/v1/chat", "/v1/chat/completions"),
     ],
 )
-def test_an_unknown_path_is_told_with_the_nearest_and_what_there_is(
-    client, path, near, there
-) -> None:
+def test_an_unknown_path_is_told_with_what_there_is(client, path, there) -> None:
     response = client.post(path, {})
     assert response.status == 404
     error = response.json()["error"]
     message = error if path.startswith("/api/") else error["message"]
     assert f"POST {path} is not served." in message
-    assert f"Did you mean {near}?" in message
     assert there in message
 
 
-@pytest.mark.parametrize("path", ["files", "assistants", "messages", "batches", "moderations"])
-def test_what_is_something_else_is_not_taken_for_a_misspelt_path(client, path) -> None:
-    assert "Did you mean" not in client.get(f"/v1/{path}").json()["error"]["message"]
-
-
-def test_a_path_like_no_other_has_no_nearest(client) -> None:
+def test_a_long_path_is_told_in_short(client) -> None:
     message = client.get("/" + "x" * 5000).json()["error"]["message"]
-    assert "Did you mean" not in message
     assert len(message) < 600
 
 

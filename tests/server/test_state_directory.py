@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from edge_rt.core.errors import StateError
-from edge_rt.server.state_directory import StateDirectory, check_state_directory
+from edge_rt.server.state_directory import check_state_directory, state_directory
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def test_nobody_uses_that_of_another_user(anothers: Path) -> None:
 def test_one_that_everybody_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     why = rf"every user can write to {tmp_path} \(mode {mode:04o}\).*chmod 0700"
-    with pytest.raises(StateError, match=why), closing(StateDirectory(tmp_path)):
+    with pytest.raises(StateError, match=why), state_directory(tmp_path):
         pass
     assert tmp_path.stat().st_mode & 0o7777 == mode, "it is left as it was"
 
@@ -55,7 +53,7 @@ def modes(*paths: Path) -> list[int]:
 def test_a_new_one_is_closed_to_others(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        with closing(StateDirectory(tmp_path / "state")):
+        with state_directory(tmp_path / "state"):
             assert modes(tmp_path / "state") == [0o700]
     finally:
         os.umask(before)
@@ -71,7 +69,7 @@ def test_one_of_before_is_closed_to_others(tmp_path: Path) -> None:
     (state / "program").chmod(0o755)
     (state / "link").symlink_to(elsewhere)
     state.chmod(0o775)
-    with closing(StateDirectory(state)):
+    with state_directory(state):
         assert modes(state, state / "ledger.db", state / "router.db") == [0o700, 0o600, 0o600]
         assert modes(state / "program", state / "models", elsewhere) == [0o700, 0o755, 0o664]
 
@@ -82,34 +80,8 @@ def test_a_file_that_is_gone_by_now_is_passed_over(
     """As drafts and journals are, which the daemon itself makes and deletes."""
     tmp_path.chmod(0o755)
     monkeypatch.setattr(Path, "iterdir", lambda path: iter([path / "gone"]))
-    with closing(StateDirectory(tmp_path)):
+    with state_directory(tmp_path):
         assert modes(tmp_path) == [0o700]
-
-
-def test_removed_it_is_made_again_and_kept(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    state = tmp_path / "state"
-    with closing(StateDirectory(state)) as estate:
-        estate.look()
-        assert not caplog.records
-        shutil.rmtree(state)
-        estate.look()
-        assert f"{state} was removed" in caplog.text
-        with pytest.raises(StateError, match="another daemon"), closing(StateDirectory(state)):
-            pass
-    with closing(StateDirectory(state)):
-        pass
-
-
-def test_removed_and_taken_by_another_it_is_lost(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    with closing(StateDirectory(state)) as estate:
-        shutil.rmtree(state)
-        with closing(StateDirectory(state)) as other:
-            with pytest.raises(StateError, match="another daemon keeps its files"):
-                estate.look()
-            other.look()
 
 
 def test_one_that_is_not_there_yet_is_to_be_made(tmp_path: Path) -> None:
@@ -123,13 +95,13 @@ def test_roots_own_is_roots() -> None:
 def test_of_two_daemons_one_has_it(tmp_path: Path) -> None:
     state = tmp_path / "new" / "state"
     refused = pytest.raises(StateError, match=f"another daemon keeps its files in {state}: stop it")
-    with closing(StateDirectory(state)), refused, closing(StateDirectory(state)):
+    with state_directory(state), refused, state_directory(state):
         pass
-    with closing(StateDirectory(state)):
+    with state_directory(state):
         pass
 
 
 def test_one_that_cannot_be_written_is_nobody_s(tmp_path: Path) -> None:
     (tmp_path / "daemon.lock").mkdir()
-    with closing(StateDirectory(tmp_path)), closing(StateDirectory(tmp_path)):
+    with state_directory(tmp_path), state_directory(tmp_path):
         pass

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from typing_extensions import override
 
 from edge_rt.api.anthropic.bodies import TOOL_ID
@@ -17,7 +19,7 @@ from edge_rt.api.openai.answers import Answer, AnswerPart, Dialect
 from edge_rt.api.openai.chat_answers import call_id
 from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.generation.usage import Edge, Usage
-from edge_rt.models.answers.parts import Content, MadeCall, Part
+from edge_rt.models.answers.parts import Content, MadeCall, Part, Thought
 from edge_rt.models.answers.reader import AnswerReader
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
@@ -123,13 +125,16 @@ class MessagesDialect(Dialect):
     """One answer as the Messages API tells it: blocks, each opened, filled and closed."""
 
     eager = False
+    _deltas: ClassVar = {Content: TextDelta, Thought: ThinkingDelta, MadeCall: InputJsonDelta}
 
     def __init__(self, head: Head, *, reader: Callable[[], AnswerReader] | None = None) -> None:
         super().__init__(head, wants_logprobs=False, reader=reader)
         self.stream = partial(MessageStream, failed=MessagesError.of)
         self._model = head.model
-        self._open: type[Part] | None = None  # what the open block is made of
-        self._index = 0  # of the block that is open, or comes next
+        self._blocks: list[AnswerBlock] = []  # that are complete
+        self._open: AnswerBlock | None = None  # as it was begun, without the texts
+        self._kind: type[Part] | None = None  # what that is made of
+        self._texts: list[str] = []
         self._stop: str | None = None  # the stop sequence that was hit
 
     @override
@@ -150,11 +155,13 @@ class MessagesDialect(Dialect):
     @override
     def piece(self, choice: int, piece: AnswerPart) -> Iterator[MessagesEvent]:
         part = piece.part
-        if isinstance(part, MadeCall) or self._open is not type(part):
+        if isinstance(part, MadeCall) or type(part) is not self._kind or self._open is None:
             yield from self._close()
-            self._open = type(part)
-            yield self._inner("content_block_start", content_block=self._begun(piece))
-        yield self._inner("content_block_delta", delta=_delta(part))
+            self._kind, self._open = type(part), self._begun(piece)
+            yield self._inner("content_block_start", content_block=self._open)
+        text = part.arguments if isinstance(part, MadeCall) else part.text
+        self._texts.append(text)
+        yield self._inner("content_block_delta", delta=self._deltas[type(part)](text))
 
     @override
     def ending(self, choice: int, answer: Answer, edge: Edge | None) -> Iterable[MessagesEvent]:
@@ -167,10 +174,13 @@ class MessagesDialect(Dialect):
 
     @override
     def whole(self, choices: int, usage: Usage, edge: Edge) -> MessagesAnswer:
+        for piece in self._answers[0].pieces:
+            deque(self.piece(0, piece), maxlen=0)
+        deque(self._close(), maxlen=0)
         return MessagesAnswer(
             id=self._id,
             model=self._model,
-            content=[*self._blocks(self._answers[0].pieces)],
+            content=self._blocks,
             stop_reason=self._reason(),
             stop_sequence=self._stop,
             usage=_usage(usage),
@@ -185,53 +195,26 @@ class MessagesDialect(Dialect):
             return "tool_use"
         return "end_turn" if self._stop is None else "stop_sequence"
 
-    def _blocks(self, pieces: Iterable[AnswerPart]) -> Iterator[AnswerBlock]:
-        """Yield the blocks of a whole answer; texts of one kind in a row are one."""
-        kind, texts = Content, list[str]()
-        for piece in pieces:
-            part = piece.part
-            if isinstance(part, MadeCall) or type(part) is not kind:
-                yield from _joined(kind, texts)
-                texts = []
-            if isinstance(part, MadeCall):
-                yield self._call(part, piece.calls, _arguments(part))
-            else:
-                kind = type(part)
-                texts.append(part.text)
-        yield from _joined(kind, texts)
-
     def _begun(self, piece: AnswerPart) -> AnswerBlock:
         if isinstance(piece.part, MadeCall):
-            return self._call(piece.part, piece.calls, {})
+            id = TOOL_ID + call_id(self._id, 0, piece.calls)
+            return ToolUseBlock(id, piece.part.name, {})
         return TextBlock("") if isinstance(piece.part, Content) else ThinkingBlock("")
 
-    def _call(self, call: MadeCall, index: int, arguments: dict[str, Any]) -> ToolUseBlock:
-        return ToolUseBlock(TOOL_ID + call_id(self._id, 0, index), call.name, arguments)
-
     def _close(self) -> Iterator[MessagesEvent]:
-        if self._open is not None:
-            yield self._inner("content_block_stop")
-            self._open = None
-            self._index += 1
+        block, text = self._open, "".join(self._texts)
+        if block is None:
+            return
+        yield self._inner("content_block_stop")
+        if isinstance(block, ToolUseBlock):
+            block = replace(block, input=msgspec.json.decode(text, type=dict[str, Any]))
+        else:
+            block = type(block)(text)
+        self._blocks.append(block)
+        self._open, self._texts = None, []
 
     def _inner(self, type: str, **fields: Any) -> MessagesEvent:
-        return MessagesEvent(type=type, index=self._index, **fields)
-
-
-def _joined(kind: type[Part], texts: Sequence[str]) -> Iterator[AnswerBlock]:
-    text = "".join(texts)
-    if text:
-        yield TextBlock(text) if kind is Content else ThinkingBlock(text)
-
-
-def _delta(part: Part) -> TextDelta | ThinkingDelta | InputJsonDelta:
-    if isinstance(part, MadeCall):
-        return InputJsonDelta(part.arguments)
-    return TextDelta(part.text) if isinstance(part, Content) else ThinkingDelta(part.text)
-
-
-def _arguments(call: MadeCall) -> dict[str, Any]:
-    return msgspec.json.decode(call.arguments, type=dict[str, Any])
+        return MessagesEvent(type=type, index=len(self._blocks), **fields)
 
 
 def _usage(usage: Usage) -> MessagesUsage:
