@@ -40,8 +40,6 @@ from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.leakage_watch import UNKNOWN, LeakageWatch
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
-from edge_rt.routing.feedback import SCHEMA as ROUTER
-from edge_rt.routing.feedback import Mark, MarkTable
 from edge_rt.thermal.leakage import Slope
 
 T = TypeVar("T", bound=File)
@@ -53,7 +51,6 @@ FIRST = {  # of a summary
     *("head_dim_v", "kv_per_token", "vocab", "chat_template", "bos_token", "eos_token", "add_bos"),
 }
 DAY = Day("2026-01-31", "measured", 2.0, 1.0, 60.0, 0.0)
-MARK = Mark(5.0, "tiny", "single", 1.0)
 ANSWER = Kept(b"key", "tiny", "uid:0", 5.0, b"said")
 CALIBRATION = ModelCalibration(
     board="pi",
@@ -219,14 +216,6 @@ CASES = [
         lambda tables: tables.read(b"key"),
         "kept",
         "used",
-    ),
-    database(
-        ROUTER,
-        MarkTable,
-        lambda table: table.write([MARK]),
-        lambda table: table.sums(),
-        "marks",
-        "weight",
     ),
     document(
         "leakage-pi.json",

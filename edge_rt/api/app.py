@@ -162,7 +162,7 @@ def create_app(
     caching = Caching(
         cache, clock, per_client=per_client, nearby=nearby, simulated=service.simulated
     )
-    marking = Marking(service.feedback.mark)
+    marking = Marking()
     clients = Clients(requests.per_client, requests.per_minute, monotonic)
     for what, families in (
         ("the board", lambda: board_families(service.board())),

@@ -128,12 +128,8 @@ def storage_families(report: StorageReport) -> list[Metric]:
 
 def marking_families(marking: Marking) -> list[Metric]:
     """Return the families of the marks that clients gave."""
-    marks = (
-        (["good" if told.good else "bad", str(told.counted).lower()], float(count))
-        for told, count in marking.counts.items()
-    )
-    text = "Marks of answers, and whether they are kept."
-    return _shown(counter("marks", text, marks, "mark", "counted"))
+    marks = ((["good" if good else "bad"], float(n)) for good, n in marking.counts.items())
+    return _shown(counter("marks", "Marks of answers.", marks, "mark"))
 
 
 def board_families(report: BoardReport) -> list[Metric]:

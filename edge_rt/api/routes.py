@@ -69,10 +69,8 @@ from edge_rt.core.reports.planning import (
     CalibrateRequest,
     PlanReport,
     Progress,
-    RouterReport,
 )
 from edge_rt.core.trace import Trace
-from edge_rt.routing.feedback import MarkFilter
 
 _GET, _POST = partial(Operation, "GET"), partial(Operation, "POST")
 _PUT = partial(Operation, "PUT", right="administer")
@@ -142,8 +140,6 @@ OPERATIONS = (
     _USE("/edge/v1/plan", state.plan, state.PlanRequest, PlanReport, streams=True),
     _GET("/edge/v1/trace/{id}", state.trace, reply=Trace),
     _USE("/edge/v1/feedback", state.feedback, state.Feedback, Marked),
-    _GET("/edge/v1/router", state.router, reply=RouterReport),
-    _CHANGE("/edge/v1/router/reset", state.router_reset, MarkFilter, state.Reset),
     _GET("/edge/v1/cache", cache.cache, reply=cache.CacheReport),
     _CHANGE("/edge/v1/cache/purge", cache.purge, cache.Purge, cache.Purged),
     _CHANGE("/edge/v1/calibrate", state.calibrate, CalibrateRequest, Progress, content=EVENTS),

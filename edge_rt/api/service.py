@@ -75,7 +75,7 @@ class Service:
         self.generation, self.tasks, self.state = generation, tasks, state
         self.speech = speech
         self.router, self.identities = routing.router, routing.identities
-        self.feedback, self.energy_meter = routing.feedback, energy_meter
+        self.energy_meter = energy_meter
         self.governor_loop = governor_loop
         self.warm: Callable[[], list[WarmPrefix]] = list  # the prefixes of `warm`, and their states
         self._config, self._store = config, store

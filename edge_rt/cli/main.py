@@ -55,7 +55,6 @@ GROUPS = {
         "trace": "Say why a request was served as it was.",
         "report": "Save the page with the power, heat and requests of a time.",
         "cache": "Show or forget answers that are kept.",
-        "router": "Show or forget the marks of answers.",
     },
     "Service": {
         "serve": "Run the daemon.",
@@ -68,7 +67,6 @@ ELSEWHERE = {
     "serve": "edge_rt.cli.local.serve",
     "models": "edge_rt.cli.local.models",
     "ps": "edge_rt.cli.commands.status",
-    "trace": "edge_rt.cli.commands.router",
     "key": "edge_rt.cli.local.serve",
     "check-config": "edge_rt.cli.local.serve",
     "doctor": "edge_rt.cli.local.doctor",

@@ -53,18 +53,6 @@ class QualityRange(Range):
         return value if value in self.words else super().convert(value, param, ctx)
 
 
-def to_forget(said: Json, *, everything: bool) -> Json:
-    """Return the options of `said` that were given, none for `everything`; raises UsageError."""
-    which = {name: value for name, value in said.items() if value is not None}
-    if which and everything:
-        raise click.UsageError(
-            "--all forgets everything: leave it out, or what is named beside it."
-        )
-    if not which and not everything:
-        raise click.UsageError("Say what to forget, or --all.")
-    return which
-
-
 _AMOUNT = Range(0.001, 1e9)
 
 

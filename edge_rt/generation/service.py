@@ -109,7 +109,6 @@ class GenerationService:
         budget = RequestBudget(call, self._clock, usage.spending)
         await budget.left(self._energy_meter.apps.admit(usage.spending), usage)
         lighter = partner if partner is not None and mode.name == SWITCH else entry
-        self._routing.feedback.served(call.id, entry.id, mode.label)
         if plan.mode is not None:
             usage.mode, usage.partner = plan.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)

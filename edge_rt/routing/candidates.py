@@ -31,7 +31,6 @@ def tried(came: Measurement, predicted: PlanCandidate) -> Tried:
     served = came.served
     return Tried(
         predicted=predicted,
-        foretold=predicted,
         prompt_tokens=served.prompt_tokens,
         cached_tokens=served.cached_tokens,
         completion_tokens=served.completion_tokens,
@@ -53,7 +52,6 @@ def failed(candidate: PlanCandidate, why: str) -> Tried:
     """Return that a candidate could not be run, and why."""
     return Tried(
         predicted=candidate,
-        foretold=candidate,
         prompt_tokens=candidate.prompt_tokens,
         cached_tokens=0,
         completion_tokens=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,7 +32,6 @@ from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.candidates import Candidates
-from edge_rt.routing.feedback import FeedbackStore
 from edge_rt.routing.identities import Identities
 from edge_rt.routing.lengths import Lengths, Sizing
 from edge_rt.routing.loading import ModelManager, Room
@@ -64,12 +62,11 @@ class RoutingServices:
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
         reader: CpuReader | None = None,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         """Wire the services.
 
         `cores` is the most threads that the engine may use, `available` gives the free bytes of
-        memory; `clock` is in seconds, `pause` lets them pass, and `wall` gives Unix seconds.
+        memory; `clock` is in seconds, and `pause` lets them pass.
         """
         folder = state_folder / FOLDER
         self._governor_loop = governor_loop
@@ -87,7 +84,6 @@ class RoutingServices:
         self.manager = ModelManager(config.engine, store, pool, self.room, governor_loop.admit)
         self.variants = Variants(config.engine, pool, self.forecaster)
         self.lengths = Lengths(pool, config.engine.sequences)
-        self.feedback = FeedbackStore(state_folder / "router.db", wall)
         self.identities = Identities(config, self.models)
         sizing = Sizing(self.lengths, supervisor.client, config.engine)
         candidates = Candidates(self.forecaster, governor_loop.heat, self.variants)

@@ -193,7 +193,6 @@ class Container:
             clock=clock,
             pause=parts.pause,
             reader=parts.reader,
-            wall=parts.wall,
         )
         self._expected_times = ExpectedTimes(store, config.engine, self.routing.least)
         recovery = Recovery(clock)
@@ -261,7 +260,6 @@ class Container:
             await self.supervisor.stop()
             await self.companion.close()
             await self._prompting.close()
-            await self.routing.feedback.close()
             await in_thread(self.senses.close)
             self.energy_meter.post()
             await asyncio.to_thread(self.book.close)
@@ -275,7 +273,6 @@ class Container:
             "ledger.db": self.book.trouble,
             "cache.db": None if self.cache is None else self.cache.trouble,
             "semantic.db": None if self.semantic is None else self.semantic.trouble,
-            "router.db": self.routing.feedback.trouble,
             "leakage.json": self.heat.leakage.trouble,
         }
 
@@ -288,7 +285,6 @@ class Container:
             feel(self.senses, self._hear),
             write(self.book, self.energy_meter),
             recall(self.spent),
-            self.routing.feedback.run(),
             self.governor_loop.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),

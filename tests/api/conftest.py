@@ -56,9 +56,7 @@ from edge_rt.core.reports.governor import (
 from edge_rt.core.reports.load import LoadReport, ModelLoad
 from edge_rt.core.reports.planning import (
     CalibrateRequest,
-    MarkedModel,
     PlanAsk,
-    RouterReport,
     StorageReport,
 )
 from edge_rt.core.requests import (
@@ -78,7 +76,6 @@ from edge_rt.core.routing import RouteRequest
 from edge_rt.core.trace import Trace
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.traces import Traces
-from edge_rt.routing.feedback import MarkFilter
 from edge_rt.routing.prompts import SEVERAL, variables_of, with_note, with_thoughts
 
 ALONE = "smol answers by itself: other-1.5b@q4 cannot help"
@@ -274,9 +271,6 @@ class FakeService:
     fault: Exception | None = None  # of every task
     hold: asyncio.Event | None = None  # that every task waits for
     cancelled: int = 0  # tasks
-    chosen: bool = True  # whether there was something to choose for every answer
-    marks: list[tuple[str, float]] = field(default_factory=list)
-    resets: list[MarkFilter] = field(default_factory=list)
     format: ChatFormat = field(default_factory=lambda: ChatFormat(GENERIC))
     others: dict[str, str] = field(default_factory=dict)  # aliases
     preloads: list[str] = field(default_factory=list)
@@ -327,7 +321,7 @@ class FakeService:
         self.limits.append((plan.model, energy_j, seconds))
         return self.tokens
 
-    generation = tasks = energy_meter = governor_loop = state = feedback = router
+    generation = tasks = energy_meter = governor_loop = state = router
 
     @property
     def apps(self) -> SimpleNamespace:
@@ -375,17 +369,6 @@ class FakeService:
         trace = self.routing if route_request.trace else None
         why, threads = self.routing.why, self.threads
         return Plan(self.models[-1].id, prompt=prompt, threads=threads, why=why, trace=trace)
-
-    def mark(self, id: str, mark: float) -> bool:
-        self.marks.append((id, mark))
-        return self.chosen
-
-    def report(self) -> RouterReport:
-        return RouterReport(True, [MarkedModel("smol", "single", 3.0, 1.5)])
-
-    def reset(self, which: MarkFilter) -> int:
-        self.resets.append(which)
-        return 3
 
     def trace(self, id: str) -> Trace:
         return self.traces.get(id)

@@ -62,7 +62,6 @@ def test_every_operation_has_a_summary_of_one_sentence():
         ("GET", "/edge/v1/budget", None),
         ("GET", "/edge/v1/history", None),
         ("GET", "/edge/v1/cache", None),
-        ("GET", "/edge/v1/router", None),
         ("GET", "/edge/v1/calibration", None),
         ("POST", "/edge/v1/plan", {"prompt": "Hi"}),
     ],

@@ -13,9 +13,9 @@ from rich.console import Console, Group, RenderableType
 
 from edge_rt.cli.commands.ledger import COLUMNS
 from edge_rt.cli.commands.plan import PREDICTED, TRIED
-from edge_rt.cli.commands.router import trace_view
 from edge_rt.cli.commands.sensors import board_view
 from edge_rt.cli.commands.status import residents_table, status_view
+from edge_rt.cli.commands.trace import trace_view
 from edge_rt.cli.document import table, view
 from edge_rt.cli.local.model_documents import document, models_table
 from edge_rt.cli.tables import put
@@ -137,12 +137,6 @@ def budget(models: list[str], figure: float | None, count: int) -> RenderableTyp
     return view(governor(knobs=knobs, forecast_c=figure))
 
 
-def router(models: list[str], figure: float | None, count: int) -> RenderableType:
-    """`edge-rt router show`."""
-    marks = {"mode": "switch:ead", "good": count, "bad": figure}
-    return view({"marks": [{"model": model} | marks for model in models]})
-
-
 def cache(models: list[str], figure: float | None, count: int) -> RenderableType:
     """`edge-rt cache show`."""
     group = {"client": "uid:1000", "answers": count, "size_bytes": count, "newest": NOW - 5}
@@ -206,7 +200,6 @@ VIEWS: dict[str, Callable[[list[str], float | None, int], RenderableType]] = {
     "models list": models_list,
     "sensors": sensors,
     "budget": budget,
-    "router": router,
     "cache": cache,
     "calibration": calibration,
 }

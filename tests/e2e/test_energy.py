@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 STORY = "Once upon a time there was a fox who"
-STATE = {"ledger.db", "router.db", "calibrations", "knobs.json"}  # of a board
+STATE = {"ledger.db", "calibrations", "knobs.json"}  # of a board
 NAMING = ("budget", "ledger", "history", "calibration")
 
 
@@ -177,7 +177,7 @@ def test_a_simulated_board_is_named_and_shares_no_joule_with_a_real_one(own_daem
     assert twin.status()["board"]["simulated"] is True
     assert twin.terminate() == 0
     own = twin.directory / "simulated" / "jetson-orin-nano-8gb"
-    assert {"ledger.db", "router.db"} <= kept(own)
+    assert {"ledger.db"} <= kept(own)
     assert kept(twin.directory) == set()
 
     twin.configure(cache={})

@@ -33,7 +33,6 @@ BASES: list[tuple[str, str, Any]] = [
     ("POST", "/edge/v1/feedback", {"id": "chatcmpl-1", "mark": "bad"}),
     ("PUT", "/edge/v1/budget", {"energy_period": "day"}),
     ("POST", "/edge/v1/cache/purge", {"model": "x", "older_s": 1e9}),
-    ("POST", "/edge/v1/router/reset", {"model": "x"}),
     ("GET", "/v1/models/smollm2-135m-instruct", None),
     ("GET", "/edge/v1/ledger?days=3&last=2", None),
     ("GET", "/edge/v1/history?since=10", None),

@@ -140,7 +140,7 @@ def test_requests_that_wait_files_and_knobs_are_problems_with_their_reasons(kit:
         house = kit.house()
         house.governor_loop.allow(admission="queue", why="the power cap of 3 W leaves nothing")
         house.knobs = [KnobOutcome("nvpmodel", "failed", said="there is no nvpmodel here")]
-        house.routing.feedback.trouble.met("disk full")
+        house.front.heat.leakage.trouble.met("disk full")
         waiting = asyncio.ensure_future(house.answer())
         await asyncio.sleep(0)
         problems = (await house.service.status())["problems"]

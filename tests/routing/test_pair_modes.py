@@ -348,7 +348,7 @@ def test_a_plan_has_each_mode_and_can_run_it(kit: Any) -> None:
         assert reasons["lookup"] == reasons["speculative"]
         assert reasons["speculative"] == "the figures are those of big by itself"
         tried = [document async for document in house.service.tries(ask)][1:]
-        assert {(one.foretold.mode, one.failure) for one in tried} == {
+        assert {(one.predicted.mode, one.failure) for one in tried} == {
             ("single", None),
             ("lookup", None),
             ("speculative", None),
@@ -372,17 +372,5 @@ def test_costs_are_those_of_both(kit: Any) -> None:
         *_, cost, _ = await house.answer(BIG, prompt_tokens=40, mode=SPECULATIVE)
         assert isinstance(cost, Cost)
         assert cost.energy_j is not None
-
-    kit.run(run())
-
-
-def test_an_answer_without_its_partner_is_marked_as_such(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, SWITCH)
-        await house.service.router.route(route_request())
-        await house.answer(BIG, id="cmpl-1")
-        assert house.service.feedback.mark("cmpl-1", 0.0)
-        [told] = house.service.feedback.report().marks
-        assert (told.model, told.mode, told.bad) == (BIG, "single", 1.0)
 
     kit.run(run())

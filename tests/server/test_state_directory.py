@@ -63,14 +63,14 @@ def test_one_of_before_is_closed_to_others(tmp_path: Path) -> None:
     """But not what links lead to, nor a directory in it, which the other one hides anyway."""
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     (state / "models").mkdir(parents=True)
-    for path in (elsewhere, state / "ledger.db", state / "router.db", state / "program"):
+    for path in (elsewhere, state / "ledger.db", state / "cache.db", state / "program"):
         path.touch()
         path.chmod(0o664)
     (state / "program").chmod(0o755)
     (state / "link").symlink_to(elsewhere)
     state.chmod(0o775)
     with state_directory(state):
-        assert modes(state, state / "ledger.db", state / "router.db") == [0o700, 0o600, 0o600]
+        assert modes(state, state / "ledger.db", state / "cache.db") == [0o700, 0o600, 0o600]
         assert modes(state / "program", state / "models", elsewhere) == [0o700, 0o755, 0o664]
 
 

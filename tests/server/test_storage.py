@@ -47,9 +47,9 @@ def test_health_and_status_tell(kit: Any, tmp_path: Path) -> None:
         house = kit.house(state_folder=tmp_path)
         assert "storage" not in await house.service.health()
         files = (await house.service.status())["storage"].files
-        assert files == ["cache.db", "router.db", "leakage.json"]
-        house.routing.feedback.trouble.met("the disk is full")
-        told = {"router.db": "marks of answers are lost at the end: the disk is full"}
+        assert files == ["cache.db", "leakage.json"]
+        house.front.heat.leakage.trouble.met("the disk is full")
+        told = {"leakage.json": house.front.heat.leakage.trouble.told}
         proof = await house.service.health()
         assert (proof["status"], proof["storage"]) == ("ok", told)
         assert (await house.service.status())["storage"].failing == told

@@ -12,7 +12,7 @@ from edge_rt.server.state_directory import forget_unkept
 
 ANSWERS = {"cache.db", "cache.db-wal", "cache.db-shm", "cache.db.corrupt-7"}
 QUESTIONS = {"semantic.db", "semantic.db-wal"}
-OTHERS = {"ledger.db", "router.db", "cache.db-of-mine"}
+OTHERS = {"ledger.db", "cache.db-of-mine"}
 EVERYTHING = ANSWERS | QUESTIONS | OTHERS | {"prefixes"}
 
 

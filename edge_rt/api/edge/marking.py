@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,19 +13,12 @@ KEPT = 1024  # answers that can still be marked
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """A mark from 0 to 1, and whether it is kept; `why` not, where it is not."""
+    """A mark from 0 to 1, and whether it counts; `why` not, where it does not."""
 
     id: str
     mark: float
     counted: bool
     why: str | None = None
-
-
-class Counted(NamedTuple):
-    """What is told apart of marks in the metrics."""
-
-    good: bool
-    counted: bool
 
 
 @dataclass
@@ -42,11 +33,9 @@ class _Answer:
 class Marking:
     """Knows the latest answers by their ids; a client marks its own, each once."""
 
-    def __init__(self, learn: Callable[[str, float], bool]) -> None:
-        """`learn` takes marks as FeedbackStore.mark does."""
-        self._learn = learn
+    def __init__(self) -> None:
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
-        self.counts: Counter[Counted] = Counter()
+        self.counts: Counter[bool] = Counter()  # of good marks, and of others
 
     def keep(self, id: str, client: str | None, key: bytes | None) -> None:
         """Remember an answer by its id; the oldest of more than KEPT are dropped."""
@@ -73,7 +62,5 @@ class Marking:
         if answer.marked:
             return Marked(id, mark, False, "this answer was marked before")
         answer.marked = True
-        known = self._learn(id, mark)
-        self.counts[Counted(mark >= 0.5, known)] += 1
-        why = None if known else "it is not known which model gave this answer"
-        return Marked(id, mark, known, why)
+        self.counts[mark >= 0.5] += 1
+        return Marked(id, mark, True)

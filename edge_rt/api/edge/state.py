@@ -1,7 +1,7 @@
 """/health, /metrics, and routes under /edge/v1 that show the daemon's state or change it.
 
 GET: status, load, board, ledger, budget, history, router, trace and calibration. PUT: budget.
-POST: plan, calibrate, feedback and router/reset.
+POST: plan, calibrate and feedback.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from edge_rt.core.clock import in_thread
 from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable, invalid
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
-from edge_rt.routing.feedback import MarkFilter
 
 _UNWELL = "No answer can be made now; ask with a key for the reason."
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
@@ -147,30 +146,6 @@ async def trace(context: Context, scope: Scope, receive: Receive, send: Send) ->
     Raises RequestError where no trace is kept.
     """
     await send_json(send, context.service.trace(scope["path_params"]["id"]))
-
-
-async def router(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Show the marks of answers.
-
-    Raises RequestError for any query.
-    """
-    whole_numbers(scope)
-    await send_json(send, context.service.feedback.report())
-
-
-class Reset(msgspec.Struct, frozen=True):
-    """The number of models and modes whose marks were forgotten."""
-
-    models: int
-
-
-async def router_reset(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forget marks of answers (administers).
-
-    Those of a model, of a mode, or all. Raises RequestError for a query and for what names nothing.
-    """
-    which = await read_document(context, scope, receive, MarkFilter)
-    await send_json(send, Reset(context.service.feedback.reset(which)))
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

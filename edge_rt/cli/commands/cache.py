@@ -8,7 +8,7 @@ import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.document import view
-from edge_rt.cli.options import Range, daemon_socket, socket_option, to_forget
+from edge_rt.cli.options import Range, daemon_socket, socket_option
 from edge_rt.cli.shown import shown
 from edge_rt.cli.text import Json, counted
 
@@ -54,7 +54,13 @@ def purge(
         edge-rt cache purge --older 86400
     """
     said: Json = {"model": model, "client": client, "older_s": older_s}
-    which = to_forget(said, everything=everything)
+    which = {name: value for name, value in said.items() if value is not None}
+    if which and everything:
+        raise click.UsageError(
+            "--all forgets everything: leave it out, or what is named beside it."
+        )
+    if not which and not everything:
+        raise click.UsageError("Say what to forget, or --all.")
     with Client(daemon_socket(socket)) as daemon:
         purged = daemon.post("/edge/v1/cache/purge", which)
     gone = counted(purged.get("answers"), "answer")

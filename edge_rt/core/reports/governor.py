@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from edge_rt.core.limits import Admission, Guard
+
 Period = Literal["hour", "day"]
-Guard = Literal["ok", "caution", "hold", "evacuate"]
-Admission = Literal["open", "queue", "refuse"]
 LeakageSource = Literal["measured", "assumed"]
 Amount = Annotated[float, Meta(gt=0)]
 
@@ -71,8 +71,6 @@ class LimitsState(msgspec.Struct, frozen=True):
     """Highest clock of the GPU; null: it is left alone."""
     prompt_duty: float | None = None
     """Share of the time for passes that read prompts; null: as `duty`."""
-    sequences: None = None
-    """Always null; for clients of 0.1.0, to be removed after the next release."""
 
 
 class KnobState(msgspec.Struct, frozen=True):

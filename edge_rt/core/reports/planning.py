@@ -94,8 +94,6 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     predicted: PlanCandidate
     """The prediction, with the temperature that was forecast at the start of the run. For an answer
     that ended early the figures are reduced to its tokens."""
-    foretold: PlanCandidate
-    """The same as `predicted`; for clients of 0.1.0, to be removed after the next release."""
     prompt_tokens: int | None
     """Tokens of the prompt."""
     cached_tokens: int
@@ -222,25 +220,3 @@ class StorageReport(msgspec.Struct, frozen=True):
     """Damaged files that were moved aside, under their new names."""
     free_bytes: int | None
     """Free space of the disk with the state directory; null: not known."""
-
-
-class MarkedModel(msgspec.Struct, frozen=True):
-    """A model and a decoding mode, with the marks of its answers."""
-
-    model: str
-    """Id of the model."""
-    mode: str
-    """Decoding mode."""
-    good: float
-    """Good marks."""
-    bad: float
-    """Bad marks."""
-
-
-class RouterReport(msgspec.Struct, frozen=True):
-    """The marks of answers, which are kept and decide nothing."""
-
-    stored: bool
-    """Whether their file can be written."""
-    marks: list[MarkedModel]
-    """Those of each model and mode."""

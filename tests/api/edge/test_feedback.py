@@ -1,4 +1,4 @@
-"""Answers are marked over HTTP, and what was learnt can be seen and forgotten."""
+"""Answers are marked over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-PATH, ROUTER, RESET = "/edge/v1/feedback", "/edge/v1/router", "/edge/v1/router/reset"
+PATH = "/edge/v1/feedback"
 STATE = {"peer_uid": 1000}
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
@@ -33,7 +33,6 @@ def test_an_answer_can_be_marked(
     answer = mark(client, id, said, comment="too long")
     assert answer.status == 200
     assert answer.json() == {"id": id, "mark": number, "counted": True, "why": None}
-    assert service.marks == [(id, number)]
 
 
 @pytest.mark.parametrize(
@@ -80,38 +79,15 @@ def test_nobody_else_has_an_answer_forgotten(
     assert len(service.calls) == 1
 
 
-def test_another_user_cannot_mark_it(client: Any, service: Any) -> None:
+def test_another_user_cannot_mark_it(client: Any) -> None:
     id = ask(client)
     answer = client.post(PATH, {"id": id, "mark": "bad"}, state={"peer_uid": 1001})
     assert answer.json()["error"]["code"] == "answer_not_found"
-    assert service.marks == []
-
-
-def test_asking_again_marks_nothing(client: Any, service: Any) -> None:
-    for seed in (None, 7, 8):
-        ask(client, seed=seed)
-    assert service.marks == []
 
 
 def test_marks_are_counted(client: Any) -> None:
     mark(client, ask(client), "good")
     mark(client, ask(client, "/v1/completions"), "bad")
     text = client.get("/metrics").body.decode()
-    assert 'edge_rt_marks_total{counted="true",mark="good"} 1.0' in text
-    assert 'edge_rt_marks_total{counted="true",mark="bad"} 1.0' in text
-
-
-def test_marks_are_shown(client: Any) -> None:
-    report = client.get(ROUTER).json()
-    assert report["marks"][0]["good"] == 3.0
-    assert client.get(f"{ROUTER}?x=1").status == 400
-
-
-@pytest.mark.parametrize("which", [{}, {"model": "smol"}, {"model": "smol", "mode": "single"}])
-def test_it_is_forgotten(client: Any, service: Any, which: dict) -> None:
-    assert client.post(RESET, which).json() == {"models": 3}
-    assert [service.resets[0].model, service.resets[0].mode] == [
-        which.get("model"),
-        which.get("mode"),
-    ]
-    assert client.post(RESET, {"client": "uid:1"}).status == 400
+    assert 'edge_rt_marks_total{mark="good"} 1.0' in text
+    assert 'edge_rt_marks_total{mark="bad"} 1.0' in text

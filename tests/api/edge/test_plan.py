@@ -33,7 +33,6 @@ CANDIDATE = PlanCandidate(
 )
 TRIED = Tried(
     predicted=CANDIDATE,
-    foretold=CANDIDATE,
     prompt_tokens=9,
     cached_tokens=0,
     completion_tokens=32,
@@ -67,7 +66,6 @@ def test_runs_come_as_a_stream(client: Any, service: Any) -> None:
     assert planned["candidates"][0]["end_temp_c"] is None
     assert (tried["type"], tried["seconds_error"]) == ("tried", 0.25)
     assert tried["predicted"]["model"] == "smol"
-    assert tried["foretold"] == tried["predicted"]
     assert done == "[DONE]"
     assert service.asks == [PlanAsk(prompt="Once", fresh=True, seed=7, temperature=0.0)]
 

@@ -27,7 +27,6 @@ USING = {
 ADMINISTERING = [
     ("PUT", "/edge/v1/budget", {"power_w": 5}),
     ("POST", "/edge/v1/cache/purge", {}),
-    ("POST", "/edge/v1/router/reset", {}),
     ("POST", "/edge/v1/calibrate", {}),
 ]
 READING = ["/v1/models", "/health", "/metrics", "/edge/v1/status", "/edge/v1/budget"]

@@ -1,8 +1,7 @@
-"""edge-rt router and edge-rt trace: the marks of answers, and why a model was chosen."""
+"""edge-rt trace: why a request was served as it was."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
 import click
@@ -10,11 +9,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.document import pairs, table, view
-from edge_rt.cli.options import daemon_socket, socket_option, to_forget
+from edge_rt.cli.document import pairs, table
 from edge_rt.cli.shown import shown
 from edge_rt.cli.tables import PairTable
-from edge_rt.cli.text import Json, counted, members
+from edge_rt.cli.text import Json, members
 
 _SETTING = "candidate.setting"
 _CONSIDERED = (
@@ -48,36 +46,3 @@ def trace(client: Client, id: str) -> Json:
         edge-rt trace chatcmpl-5f1c
     """
     return client.get(f"/edge/v1/trace/{quote(id, safe='')}")
-
-
-@click.group()
-def router() -> None:
-    """Show or forget the marks of answers."""
-
-
-@router.command()
-@shown(view)
-def show(client: Client) -> Json:
-    """Show the marks of each model and mode; they decide nothing.
-
-    Example:
-        edge-rt router show
-    """
-    return client.get("/edge/v1/router")
-
-
-@router.command()
-@socket_option
-@click.option("--model", help="Only of the model of that id.")
-@click.option("--mode", help='Only of that mode, as `show` names it: "switch:ead".')
-@click.option("--all", "everything", is_flag=True, help="All of it.")
-def reset(socket: Path | None, model: str | None, mode: str | None, everything: bool) -> None:
-    """Forget the marks of the model and mode that the options name.
-
-    Example:
-        edge-rt router reset --model smollm2-135m-instruct
-    """
-    which = to_forget({"model": model, "mode": mode}, everything=everything)
-    with Client(daemon_socket(socket)) as daemon:
-        done = daemon.post("/edge/v1/router/reset", which)
-    click.echo(f"{counted(done.get('models'), 'row')} forgotten")
