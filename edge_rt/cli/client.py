@@ -251,12 +251,8 @@ def _refused(response: httpx.Response) -> CommandFailure:
         body: Json = {}
     otherwise = f"the daemon answered HTTP {response.status_code}"
     if response.status_code in (429, 503):
-        after = response.headers.get("retry-after")
-        return NotNow(message_in(body, otherwise) + _again(after))
+        after = response.headers.get("retry-after", "")
+        wait = duration(int(after)) if after.isdecimal() else after
+        again = f" (try again in {wait})" if after else ""
+        return NotNow(message_in(body, otherwise) + again)
     return failure_in(body, otherwise)
-
-
-def _again(after: str | None) -> str:
-    if not after:
-        return ""
-    return f" (try again in {duration(int(after)) if after.isdecimal() else after})"

@@ -138,7 +138,8 @@ class ReceivedAnswer:
         self.edge = document.get("edge") or self.edge
         added = ""
         for choice in document.get("choices", []):
-            added += _text(choice)
+            said: Json = choice.get("delta") or choice.get("message") or {}
+            added += said.get("content") or choice.get("text") or ""
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
         self.text += added
         return added
@@ -236,8 +237,3 @@ def _again(edge: Json) -> str:
         + ("" if took is None else f" for {joules(took)}")
         + ("" if other is None else f' to "{line(other)}"')
     )
-
-
-def _text(choice: Json) -> str:
-    said: Json = choice.get("delta") or choice.get("message") or {}
-    return said.get("content") or choice.get("text") or ""

@@ -15,7 +15,6 @@ from edge_rt.cli.text import Json
 
 _PATH = "/edge/v1/budget"
 _NONE = "none"
-_HOTTEST_C = 150.0
 
 
 def cap(text: str) -> float | str:
@@ -32,16 +31,7 @@ def cap(text: str) -> float | str:
     return number
 
 
-def heat_cap(text: str) -> float | str:
-    """Return a cap of the temperature, which the daemon takes up to 150 °C."""
-    number = cap(text)
-    if not isinstance(number, str) and number > _HOTTEST_C:
-        raise click.BadParameter(f"{text!r} is more than {_HOTTEST_C:g} °C")
-    return number
-
-
 _CAP: dict[str, Any] = {"type": cap, "metavar": "NUMBER|none"}
-_HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
 
 
 @click.command()
@@ -58,7 +48,7 @@ _HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
     type=Range(1, 10),
     help="By how much the predicted power may exceed them for a moment: 1.5 is half as much again.",
 )
-@click.option("--temp", "temp_c", **_HEAT_CAP, help="Highest temperature, in °C.")
+@click.option("--temp", "temp_c", **_CAP, help="Highest temperature, in °C.")
 @click.option("--energy", "energy_j", **_CAP, help="Most joules of each hour or day.")
 @click.option("--per", "energy_period", type=click.Choice(["hour", "day"]), help="Hour or day.")
 @shown(view)

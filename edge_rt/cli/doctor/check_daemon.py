@@ -93,7 +93,12 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[Finding]:
     """Compare the daemon's readings with those that this user can take."""
     report = machine.daemon_board
     if report is None:
-        yield from _elsewhere(machine)
+        report = machine.ask("/edge/v1/board") or {}
+        if report.get("simulated"):
+            root, board = line(report.get("root")), member(report, "board")
+            id = line(board.get("id", "unknown board"))
+            what = f"the daemon does not read this machine but a simulated {id} at {root}"
+            yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
         return
     if report.get("looking"):
         yield note("daemon board", "the daemon is still looking at the board: ask again soon")
@@ -114,18 +119,6 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[Finding]:
         rights = (line for name in readers for line in grant(machine, name, "edge-rt"))
         yield problem("daemon board", what, *rights, _restart(machine))
     yield from _silent(report, rails)
-
-
-def _elsewhere(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Yield what a daemon reads that reads another board than the one that is looked at."""
-    report = machine.ask("/edge/v1/board") or {}
-    if report.get("simulated"):
-        root, id = (
-            line(report.get("root")),
-            line(member(report, "board").get("id", "unknown board")),
-        )
-        what = f"the daemon does not read this machine but a simulated {id} at {root}"
-        yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
 
 
 def _silent(report: Json, rails: list[str]) -> Iterator[Finding]:

@@ -154,14 +154,8 @@ def check_models(machine: ExaminedMachine) -> Iterator[Finding]:
 
 def store_of(machine: ExaminedMachine) -> Path:
     """Return the daemon's store, as it names it itself; while none answers, the configured one."""
-    told = (
-        (machine.ask("/edge/v1/status") or {}).get("store")
-        if machine.named_config is None
-        else None
-    )
-    if isinstance(told, str):
-        return Path(told)
-    named = machine.config.models.store
+    status = (machine.ask("/edge/v1/status") or {}) if machine.named_config is None else {}
+    named = status.get("store") or machine.config.models.store
     return Path(named) if named else machine.paths.state / "models"
 
 
@@ -178,19 +172,15 @@ def _stored(machine: ExaminedMachine, store: Store, served: list[str] | None) ->
         if served and id not in served:
             continue  # the daemon has another store
         if harm := store.harm(id):
-            yield problem("models", f"{id} cannot be loaded: {harm}", _mend(machine, store, id))
+            known = store.catalogue.find(id) is not None
+            again = f"# import it from where it came: edge-rt models remove {id}, then add"
+            mend = _pull(machine, root, id) if known else again
+            yield problem("models", f"{id} cannot be loaded: {harm}", mend)
     if entries and not served:
         yield ok("models", f"{', '.join(entries)} in {root}")
     elif not served:
         what = f"no model in the store {root}"
         yield problem("models", what, _pull(machine, root))
-
-
-def _mend(machine: ExaminedMachine, store: Store, id: str) -> str:
-    """Return what brings a damaged model back."""
-    if store.catalogue.find(id) is not None:
-        return _pull(machine, store.root, id)
-    return f"# import it from where it was exported to, or: edge-rt models remove {id}, then add"
 
 
 def _served(machine: ExaminedMachine) -> list[str] | None:

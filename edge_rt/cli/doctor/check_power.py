@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from edge_rt.cli.doctor.check_power_chips import doubtful, explain, rights
+from edge_rt.cli.doctor.check_power_chips import doubtful, explain
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion
 from edge_rt.cli.options import there
@@ -33,7 +33,6 @@ def check_power(machine: ExaminedMachine) -> Iterator[Finding]:
         figure = "no figure yet" if watts is None else f"{watts:.2f} W"
         what = f"{figure} for the {supply.covers}, {how} on {several(supply.rails)}"
         yield ok("power", what)
-        yield from rights(machine, supply)
         yield from _refused(machine, supply.rails)
     elif board is None:
         rails = ", ".join(machine.powers)

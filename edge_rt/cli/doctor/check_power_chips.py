@@ -13,7 +13,7 @@ from edge_rt.board.readers.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.rails import INA238_ACCESS
 from edge_rt.board.readers.raspberry_pi import PMIC_ACCESS
 from edge_rt.board.readers.sysfs import numbered
-from edge_rt.board.supply import SupplyRails, agrees, doubts, known_of, shunts
+from edge_rt.board.supply import agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.machine import ExaminedMachine, MachineReading, group_of
 from edge_rt.cli.doctor.remedies import let_group_use, load_module, seclusion
 from edge_rt.cli.options import there
@@ -32,7 +32,8 @@ _ENABLE = ("# see that the device tree has all channels of the chip, enabled and
 def explain(machine: ExaminedMachine, chip: str) -> Finding:
     """Tell why a kind of power chip gives no power, in the words of its readers."""
     access = _CHIPS[chip]
-    failed = _failed(machine, access)
+    powers = [r for r in machine.readings if r.channel.kind == "power_w"]
+    failed = [one for one in powers if one.reader in access.readers and one.value is None]
     errors = [f"{one.channel.name}: {one.error}" for one in failed]
     if _is_refused(machine, access, failed):
         return _refused(machine, access)
@@ -89,16 +90,6 @@ def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[
     )
 
 
-def rights(machine: ExaminedMachine, supply: SupplyRails) -> Iterator[Finding]:
-    """Check that a daemon that is not root could measure what this user can."""
-    readers = {reader.name for reader in supply.readers}
-    for reader, find in (("rapl", counter_files), ("ina3221x", iio_files)):
-        files = find(machine) if reader in readers else []
-        if files and not group_reads(files[0]) and not machine.daemon_measures:
-            what = f"only root may read {files[0]}: a daemon with a user of its own cannot"
-            yield note("power", what, *grant(machine, reader, machine.user.name))
-
-
 def counter_files(machine: ExaminedMachine) -> list[Path]:
     """Return the energy counters of x86 packages."""
     return numbered(machine.roots.sysfs / "class" / "powercap", "intel-rapl*:*/energy_uj")
@@ -114,11 +105,6 @@ def group_reads(file: Path) -> bool:
     """Return whether others than root may read the file, by its group or all."""
     info = file.stat()
     return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
-
-
-def _failed(machine: ExaminedMachine, access: SensorAccess) -> list[MachineReading]:
-    powers = [r for r in machine.readings if r.channel.kind == "power_w"]
-    return [one for one in powers if one.reader in access.readers and one.value is None]
 
 
 def _is_refused(

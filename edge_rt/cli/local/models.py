@@ -130,7 +130,9 @@ def default_model(id: str | None, store: Path | None, config: Path | None, as_js
             note(f"models.default of the configuration names {named}, which counts first")
     default = place.explain_default(named)
     if default.entry is None:
-        raise NoModel(f"{place.root} has no default model: {_no_default(named)}")
+        why = f"models.default names {named}, which is not there or writes no text"
+        why = "run edge-rt models pull" if named is None else why
+        raise NoModel(f"{place.root} has no default model: {why}")
     _show_default(default.entry.id, default.why, as_json)
 
 
@@ -139,12 +141,6 @@ def _show_default(id: str, why: str | None, as_json: bool) -> None:
     click.echo(json.dumps({"id": id, "why": why}) if as_json else id)
     if why is not None and not as_json:
         note(why)
-
-
-def _no_default(named: str | None) -> str:
-    if named is None:
-        return "run edge-rt models pull"
-    return f"models.default names {named}, which is not there or writes no text"
 
 
 @models.command()

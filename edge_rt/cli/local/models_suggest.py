@@ -151,14 +151,12 @@ def suggest_models(
         return
     models = [_facts(one, one is best) for one in found]
     put(output(), table(models, _COLUMNS, marked="best"))
-    note(f"\n{_origin(target, found[0].cost.basis)}")
+    basis = found[0].cost.basis
+    advice = _ADVICE if target.here and basis != "calibration" else ""
+    told = f"{target.name}, {size(target.memory_bytes)} of memory: {BASES[basis]}{advice}."
+    note(f"\n{told}")
     for one in [best] if best else found:
         click.echo(one.model.command)
-
-
-def _origin(target: Target, basis: CostBasis) -> str:
-    advice = _ADVICE if target.here and basis != "calibration" else ""
-    return f"{target.name}, {size(target.memory_bytes)} of memory: {BASES[basis]}{advice}."
 
 
 def document(

@@ -29,6 +29,7 @@ from edge_rt.cli.local.setup_changes import (
 )
 from edge_rt.cli.options import nearest, there
 from edge_rt.cli.text import joules, member, members, number, significant, size
+from edge_rt.config.board import Draw
 from edge_rt.config.loader import check_text, present
 from edge_rt.governor.knobs.programs import present_mode
 from edge_rt.models.catalogue import load_catalogue
@@ -211,37 +212,30 @@ def power_cap(machine: ExaminedMachine) -> PowerCap:
 
 def _supply(machine: ExaminedMachine) -> tuple[float, str] | None:
     """Return watts that a cap may be, and where they come from."""
-    known = [*_negotiated(machine), *_stated(machine)]
-    return min(known) if known else _mode(machine) or _range(machine)
+    draw = machine.board.draw if machine.board else Draw()
+    stated_w = None if draw.supply_w is None else draw.supply_w.value
+    known = [
+        (SHARE * watts, f"{100 * SHARE:.0f} % of the {watts:g} W {whose}")
+        for watts, whose in (
+            (_negotiated_w(machine), "that the supply offers"),
+            (stated_w, "of the board's own supply"),
+        )
+        if watts is not None
+    ]
+    if known:
+        return min(known)
+    name = present_mode(machine.root)
+    if name and (watts := _MODE.fullmatch(name)):  # of NVIDIA's
+        return float(watts[1]), f"as the power mode {name} says"
+    most = draw.range_max_w
+    return None if most is None else (most.value, "the most that the board's maker names")
 
 
-def _negotiated(machine: ExaminedMachine) -> list[tuple[float, str]]:
+def _negotiated_w(machine: ExaminedMachine) -> float | None:
     """Return what a Raspberry Pi 5 has agreed upon with its supply, in mA at 5 V."""
     path = machine.file("proc/device-tree/chosen/power/max_current")
     try:
         milliamps = int.from_bytes(path.read_bytes()[:4], "big")
     except OSError:
-        return []
-    watts = _USB_V * milliamps / 1000
-    told = f"{100 * SHARE:.0f} % of the {watts:g} W that the supply offers"
-    return [(SHARE * watts, told)] if milliamps else []
-
-
-def _stated(machine: ExaminedMachine) -> list[tuple[float, str]]:
-    figure = machine.board.draw.supply_w if machine.board else None
-    if figure is None:
-        return []
-    told = f"{100 * SHARE:.0f} % of the {figure.value:g} W of the board's own supply"
-    return [(SHARE * figure.value, told)]
-
-
-def _mode(machine: ExaminedMachine) -> tuple[float, str] | None:
-    """Return the watts in the name of the NVIDIA power mode that is on."""
-    name = present_mode(machine.root)
-    watts = _MODE.fullmatch(name) if name else None
-    return (float(watts[1]), f"as the power mode {name} says") if watts else None
-
-
-def _range(machine: ExaminedMachine) -> tuple[float, str] | None:
-    figure = machine.board.draw.range_max_w if machine.board else None
-    return None if figure is None else (figure.value, "the most that the board's maker names")
+        return None
+    return _USB_V * milliamps / 1000 or None

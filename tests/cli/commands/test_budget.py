@@ -12,13 +12,6 @@ Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
 
 
-@pytest.mark.parametrize(("option", "figure"), [("temp", "500"), ("temp", "150.5")])
-def test_a_cap_that_no_daemon_takes_is_wrong_usage(cli: Cli, option: str, figure: str) -> None:
-    result = cli("budget", f"--{option}", figure)
-    assert result.exit_code == 2
-    assert "150" in result.stderr
-
-
 def test_it_is_shown_and_changed(cli: Cli, daemon: Daemon) -> None:
     daemon.documents["/edge/v1/budget"] = (200, governor())
     told = dict(line.split("  ", 1) for line in cli("budget").stdout.splitlines())

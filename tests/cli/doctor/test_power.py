@@ -77,16 +77,6 @@ def test_the_rule_as_told_is_the_rule_when_its_commands_are_run(
     assert target.read_text() == f"{udev_rule('edge-rt')}\n"
 
 
-def test_counters_that_only_root_may_read_are_told_to_root(patient: Make) -> None:
-    board = patient("x86", user=ROOT)
-    assert [f.level for f in board.says(check_power)] == ["ok"]
-    for path in counters(board):
-        path.chmod(0o400)
-    found = only(board.says(check_power), "note")
-    assert "a daemon with a user of its own cannot" in found.what
-    assert "chgrp edge-rt" in commands([found])
-
-
 def test_no_counters_on_a_real_computer_are_a_missing_module(patient: Make) -> None:
     board = patient("x86", user=PI)
     for path in counters(board):

@@ -124,7 +124,7 @@ def test_without_an_id_the_model_that_fits_is_pulled_and_its_size_told(
     result = cli("models", "pull")
     assert result.exit_code == 0
     assert f"tiny ({file.stat().st_size} B) is the model to start with" in result.stderr
-    assert "100 % " in result.stderr  # a file from the cache is copied
+    assert "100 % Checking tiny" in result.stderr  # a file from the cache is copied
     assert cli("models", "default").stdout == "tiny\n"
 
 
