@@ -16,7 +16,7 @@ from edge_rt.core.images import parted
 from edge_rt.core.requests import Call
 from edge_rt.core.routing import RequestTokens, RouteRequest, Unpredicted
 from edge_rt.engine.client import EngineClient, Event
-from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.kv.prefix_files import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.models.directory import families, weights
 from edge_rt.models.loading import context_of, resident_name

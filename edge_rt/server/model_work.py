@@ -17,7 +17,7 @@ from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
 from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.errors import RequestError
-from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.kv.prefix_files import common_prefix
 from edge_rt.generation.warming import Prefix
 from edge_rt.models.directory import ModelDirectory
 

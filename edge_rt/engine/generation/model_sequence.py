@@ -12,7 +12,8 @@ from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.sampler import SampledToken, Sampler
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.kv.checkpointer import Checkpointer
-from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
+from edge_rt.engine.kv.prefix_disk import Fetch
+from edge_rt.engine.kv.prefix_files import common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache
 from edge_rt.engine.kv.sequences import MARK_EVERY, WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate

@@ -10,7 +10,7 @@ from contextlib import suppress
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EngineError
 from edge_rt.engine.kv.checkpoints import Checkpoint, Keyed
-from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.kv.prefix_files import common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ import os
 import shutil
 import struct
 from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -170,6 +171,18 @@ def _check(data: bytes | bytearray) -> bytes:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
+    """Return how many leading items `a` and `b` share, by bisection over slice equality."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 class PrefixFolder:

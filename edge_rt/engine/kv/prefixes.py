@@ -11,9 +11,8 @@ from typing import NamedTuple
 from edge_rt.backends.base import Backend
 from edge_rt.core.cached import Which, digest
 from edge_rt.core.errors import EngineError
-from edge_rt.engine.kv.prefix_disk import PrefixDisk
-from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored, Tokens
-from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
+from edge_rt.engine.kv.prefix_disk import Fetch, PrefixDisk
+from edge_rt.engine.kv.prefix_files import PrefixHeader, Stored, Tokens, common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, KvSequence, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec
 
@@ -94,7 +93,7 @@ class PrefixCache:
             holds = shared == len(stored.tokens) or self._pool.cuts
             if holds and shared > most:
                 best, most = stored, shared
-        return None if best is None else disk.fetcher.fetch(best)
+        return None if best is None else disk.fetch(best)
 
     def take(
         self, text: list[int], fetch: Fetch | None, client: str | None, *, fresh: bool
@@ -109,12 +108,12 @@ class PrefixCache:
     def leave(self, fetch: Fetch) -> None:
         """Stop waiting for a prefix from the disk."""
         if self._kept is not None:
-            self._kept.disk.fetcher.leave(fetch)
+            self._kept.disk.leave(fetch)
 
     def _restored(self, text: list[int], fetch: Fetch) -> KvSequence | None:
         assert self._kept is not None, "what was fetched comes from a disk"
         disk, stored = self._kept.disk, fetch.stored
-        state = disk.fetcher.take(fetch)
+        state = disk.take(fetch)
         shared = min(common_prefix(stored.tokens, array("i", text)), len(text) - 1)
         if state is None or shared - self._pool.reusable(text) < WORTH_COPYING:
             return None
@@ -222,7 +221,7 @@ class PrefixCache:
         if self._kept is None:
             return []
         disk, _, key = self._kept
-        return disk.shelf.of(key, client if disk.per_client else None)
+        return disk.of(key, client)
 
     @property
     def _apart(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 
 from edge_rt.backends.base import Backend, Marks
-from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.kv.prefix_files import common_prefix
 
 WORTH_COPYING = 16  # tokens: reading fewer anew costs less than copying a sequence
 MARK_EVERY = 512  # tokens at most are read again where a text parts from what a sequence holds

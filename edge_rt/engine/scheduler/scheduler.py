@@ -16,7 +16,7 @@ from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence, nobody
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
-from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.kv.prefix_files import common_prefix
 from edge_rt.engine.kv.prefixes import PrefixCache, PrefixTarget
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec

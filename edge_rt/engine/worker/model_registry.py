@@ -145,7 +145,7 @@ class ModelRegistry:
             return
 
         def tell(forgotten: int = 0, left: int = 0) -> None:
-            told = disk.stored, disk.shelf.max_bytes, disk.shelf.groups(), forgotten, left
+            told = disk.writable, disk.max_bytes, disk.groups(), forgotten, left
             self._emit(Prefixes(asked.nonce, True, *told))
 
         if not asked.forget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.kv.prefix_files import common_prefix
 
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))

@@ -84,7 +84,7 @@ class Board:
     @property
     def tokens(self) -> list[list[int]]:
         """What is kept."""
-        return [list(stored.tokens) for stored in self.disk.shelf._stored.values()]
+        return [list(stored.tokens) for stored in self.disk._stored.values()]
 
 
 @pytest.fixture
@@ -309,10 +309,10 @@ def test_a_disk_that_cannot_be_written_is_done_without(
     board = Board(tmp_path / "file" / "prefixes", new_front, toy)
     board.start()
     learn(board)
-    assert not board.disk.stored
+    assert not board.disk.writable
     (tmp_path / "file").unlink()
     learn(board, [8, *SYSTEM])
-    assert board.disk.stored
+    assert board.disk.writable
     assert board.tokens == [[8, *SYSTEM]]
     board.end()
 
@@ -416,7 +416,7 @@ def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
         assert select.select(disk.filenos(), [], [], 60)[0]
         disk.settle()
     assert gone == [(1, 0)]
-    assert disk.shelf.groups() == []
+    assert disk.groups() == []
     assert PrefixFolder(board.path).scan() == []
     disk.close()
 
@@ -446,10 +446,10 @@ def test_what_was_not_written_does_not_count_as_written(board: Board) -> None:
     board.path.rmdir()
     board.path.touch()
     learn(board)
-    assert not board.disk.stored
+    assert not board.disk.writable
     board.path.unlink()
     learn(board, [8, *SYSTEM])
-    assert board.disk.stored
+    assert board.disk.writable
     assert board.tokens == [[8, *SYSTEM]]
 
 
@@ -467,6 +467,6 @@ def test_what_waits_to_be_written_counts_as_if_it_were(tmp_path: Path, stored: i
 
     save(heads[:stored])
     save(heads[stored:])
-    kept = sum(group.prefixes for group in disk.shelf.groups())
+    kept = sum(group.prefixes for group in disk.groups())
     assert kept == len(list((tmp_path / "prefixes").iterdir())) == 4
     disk.close()
