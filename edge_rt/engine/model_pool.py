@@ -98,9 +98,8 @@ class ModelPool:
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
         self._failures = Failures(clock)
-        self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._client: EngineClient | None = None  # of the engine that models were last loaded in
-        self._ended_s: dict[str, float] = {}  # when models ended engines that they were alone in
+        self._ended_s: dict[Attempt, float] = {}  # when engines ended in a load, or with one model
         self._loads: set[asyncio.Task[None]] = set()
         self._wanted: Counter[str] = Counter()  # how many use each model, or wait for it
         self.on_load: Callable[[], None] = lambda: None  # hears when a model was loaded
@@ -227,14 +226,9 @@ class ModelPool:
         if client is None or client.was_loading or exit_reason.outside:
             return
         alone = [r.wanted.model for r in self._residents.values() if r.client is client]
-        if len(alone) != 1:
-            return
-        [model], now_s = alone, self._clock()
-        before_s, self._ended_s[model] = self._ended_s.get(model, -math.inf), now_s
-        if now_s - before_s <= TWICE_S:
-            kind = MemoryError if exit_reason.short_of_memory else ModelFileError
-            why = f"it ended two engines that it was alone in ({exit_reason.why})"
-            self._note_failure((model, None), kind(why), fatal=True)
+        if len(alone) == 1:
+            why = "it ended two engines that it was alone in"
+            self._has_ended((alone[0], None), exit_reason, why)
 
     def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
         """Return all of them; None where one is missing."""
@@ -271,17 +265,21 @@ class ModelPool:
                 await self._load(wanted)
             except EngineLost as error:
                 exit_reason = await error.exit_reason()
-                if exit_reason.outside:
+                why = "the engine ended twice while loading it"
+                if exit_reason.outside or not self._has_ended(attempt, exit_reason, why):
                     raise
-                if model not in self._suspects:  # perhaps something else ended the engine
-                    self._suspects.add(model)
-                    raise
-                self._suspects.discard(model)
-                kind = MemoryError if exit_reason.short_of_memory else ModelFileError
-                ended = kind(f"the engine ended twice while loading it ({exit_reason.why})")
-                self._note_failure(attempt, ended, fatal=True)
             except ModelFileError as error:
                 self._note_failure(attempt, error)
+
+    def _has_ended(self, attempt: Attempt, exit_reason: ExitReason, why: str) -> bool:
+        """Note the end of an engine; return whether it is the second, for which it is refused."""
+        before_s, now_s = self._ended_s.get(attempt, -math.inf), self._clock()
+        self._ended_s[attempt] = now_s
+        if now_s - before_s > TWICE_S:  # perhaps something else ended the first one
+            return False
+        kind = MemoryError if exit_reason.short_of_memory else ModelFileError
+        self._note_failure(attempt, kind(f"{why} ({exit_reason.why})"), fatal=True)
+        return True
 
     def _note_failure(self, attempt: Attempt, error: Exception, *, fatal: bool = False) -> None:
         self._failures.note(attempt, error, fatal=fatal)
@@ -291,8 +289,9 @@ class ModelPool:
         self._client = client = await self._connect()
         await self._make_room(wanted.model, lambda: self._need(wanted))
         loaded = await self._loaded(client, wanted)
-        self._suspects.discard(wanted.model)
-        self._failures.forget((wanted.model, wanted.spec))
+        attempt = wanted.model, wanted.spec
+        self._ended_s.pop(attempt, None)
+        self._failures.forget(attempt)
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
         self.load_s[wanted.model] = loaded.load_s
         now_s = self._clock()
@@ -341,15 +340,12 @@ class ModelPool:
 
     def _short(self, need_bytes: int) -> int:
         """Return how many of so many bytes are missing."""
-        return need_bytes + self._reserve - self._free()
+        return need_bytes + self._reserve + sum(self._mapped().values()) - self._available()
 
     def _need(self, wanted: LoadRequest) -> int:
         """Return the bytes that it takes; it shares the weights of models on the same file."""
         shared = wanted.mapped_bytes if wanted.file in self._mapped() else 0
         return wanted.need_bytes - shared
-
-    def _free(self) -> int:
-        return self._available() - sum(self._mapped().values())
 
     def _mapped(self) -> dict[object, int]:
         """Return the pages of each file that are in memory."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import os
@@ -28,6 +27,7 @@ LESS = "Use a smaller model, engine.context or engine.sequences"  # where memory
 Attempt = tuple[str, ModelSpec | None]
 """A model, and how it was to be loaded; None: that could not be made ready."""
 
+_NEVER = (-math.inf, FAILED_S, Exception())  # of attempts that have not failed
 _OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, and the most
 log = logging.getLogger(__name__)
@@ -39,34 +39,31 @@ class Failures:
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` is in seconds."""
         self._clock = clock
-        self._known: dict[Attempt, tuple[float, Exception]] = {}
-        self._waits: dict[Attempt, float] = {}  # of those that ended engines
+        self._known: dict[Attempt, tuple[float, float, Exception]] = {}  # when, for how long, why
 
     def note(self, attempt: Attempt, why: Exception, *, fatal: bool = False) -> None:
         """Record that it failed, with a MemoryError for want of memory.
 
         `fatal`: and ended the engine.
         """
-        self._known[attempt] = self._clock(), why
-        if fatal:
-            self._waits[attempt] = min(2.0 * self._waits.get(attempt, FAILED_S), WORST_S)
+        wait_s = self._known.get(attempt, _NEVER)[1]
+        wait_s = min(2.0 * wait_s, WORST_S) if fatal else wait_s
+        self._known[attempt] = self._clock(), wait_s, why
 
     def forget(self, attempt: Attempt) -> None:
         """Forget the failures of an attempt that has worked."""
         self._known.pop(attempt, None)
-        self._waits.pop(attempt, None)
 
     def check(self, attempt: Attempt) -> None:
         """Raise Unavailable where it is too soon to try again."""
-        failed_s, why = self._known.get(attempt, (-math.inf, Exception()))
-        left_s = failed_s + self._waits.get(attempt, FAILED_S) - self._clock()
+        failed_s, wait_s, why = self._known.get(attempt, _NEVER)
+        left_s = failed_s + wait_s - self._clock()
         if left_s > 0.0:
             raise _refusal(attempt[0], why, left_s) from why
 
     def avoids(self, attempt: Attempt) -> bool:
         """Return whether the model had better be loaded in another way."""
-        failed_s, _ = self._known.get(attempt, (-math.inf, None))
-        return self._clock() < failed_s + AVOIDED_S
+        return self._clock() < self._known.get(attempt, _NEVER)[0] + AVOIDED_S
 
 
 def _refusal(model: str, why: Exception, left_s: float) -> Unavailable:
@@ -193,7 +190,10 @@ async def spawn(command: Sequence[str], *descriptors: int) -> Process:
         cwd="/",  # python -m would look for modules in the working directory first
         pass_fds=[fd for fd in descriptors if fd >= 0],
     )
-    _goes_first(process.pid)
+    with suppress(OSError, ValueError):  # have the kernel kill it first where memory is short
+        own = int(Path("/proc/self/oom_score_adj").read_text())
+        score = min(max(0, own) + SOONER, SOONEST)
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(score))
     return process
 
 
@@ -208,13 +208,5 @@ async def end(process: Process, grace_s: float) -> int:
 
 def kill(process: Process) -> None:
     """Kill a process, unless it is gone."""
-    with contextlib.suppress(ProcessLookupError):  # it went just now
+    with suppress(ProcessLookupError):  # it went just now
         process.kill()
-
-
-def _goes_first(pid: int) -> None:
-    """Have the kernel kill process `pid` before this one where memory is short."""
-    with contextlib.suppress(OSError, ValueError):
-        own = int(Path("/proc/self/oom_score_adj").read_text())
-        score = min(max(0, own) + SOONER, SOONEST)
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(score))

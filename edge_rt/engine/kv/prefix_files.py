@@ -205,13 +205,14 @@ class PrefixFolder:
             if file.name.startswith(".") and file.name.endswith(draft_of(Path(_SUFFIX)).name[1:]):
                 _remove(file)
             elif file.suffix == _SUFFIX and _may_change(file):
-                whole = _look(file)
-                if whole is not None and self._of(whole.head.name) == file:
-                    found.append(whole)
-                elif _is_newer(file):
-                    log.info("%s is of a newer edge_rt and left alone", file)
-                else:
-                    self._damaged(file)
+                with suppress(OSError):  # which reading it would meet again
+                    whole = look(file)
+                    if whole is not None and self._of(whole.head.name) == file:
+                        found.append(whole)
+                    elif is_newer(file):
+                        log.info("%s is of a newer edge_rt and left alone", file)
+                    else:
+                        self._damaged(file)
         return found
 
     def write(self, head: PrefixHeader, state: bytes | bytearray) -> int:
@@ -219,9 +220,10 @@ class PrefixFolder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if shutil.disk_usage(self.path).free < len(state) + SPARE_BYTES:
             raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))
-        if _is_newer(self._of(head.name)):
+        place = self._of(head.name)
+        if place.exists() and is_newer(place):
             raise FileExistsError(errno.EEXIST, "it is of a newer edge_rt", head.name)
-        return write(self._of(head.name), head, state)
+        return write(place, head, state)
 
     def read(self, name: str) -> tuple[PrefixHeader, bytearray] | None:
         """Head and state of that name; None where it is not there any more. Raises OSError."""
@@ -261,18 +263,6 @@ class PrefixFolder:
 
 def _may_change(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=True)
-
-
-def _look(file: Path) -> Stored | None:
-    with suppress(OSError):
-        return look(file)
-    return None
-
-
-def _is_newer(file: Path) -> bool:
-    with suppress(OSError):
-        return is_newer(file)
-    return False
 
 
 def _remove(file: Path) -> None:
