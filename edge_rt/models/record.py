@@ -13,7 +13,7 @@ from edge_rt.core.requests import Kind
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, EvaluatedQuality, SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import projector_of
-from edge_rt.models.store.manifest import ManifestRecord
+from edge_rt.models.store.manifest import ManifestRecord, StoredFile
 
 _NO_DEFAULTS = SamplingDefaults()
 MEMORY_SHARE = 0.3
@@ -46,20 +46,6 @@ _COULD = {
 }
 
 
-def label_of(backend: str, quantisation: str) -> str:
-    """Return the name of a backend and number format, by which a request may pin a model."""
-    return f"{backend}-{quantisation}".lower()
-
-
-@dataclass(frozen=True)
-class EntryFile:
-    """A file of a model."""
-
-    path: Path
-    size: int  # bytes
-    sha256: str
-
-
 @dataclass(frozen=True)
 class ModelRecord:
     """One model: its files, what header or card say and what the catalogue knows of its content."""
@@ -74,11 +60,9 @@ class ModelRecord:
     backend: str
     sampling: SamplingDefaults
     summary: Summary
-    files: tuple[EntryFile, ...] = ()  # the main one first
+    files: tuple[StoredFile, ...] = ()  # the main one first
     quality: EvaluatedQuality | None = None  # found with this very model
-    source_quality: EvaluatedQuality | None = (
-        None  # found with the model that it was converted from
-    )
+    source_quality: EvaluatedQuality | None = None  # found with the model it was converted from
     providers: tuple[str, ...] = ()  # what onnxruntime runs it with, the preferred first
     adapters: tuple[tuple[ModelRecord, float], ...] = ()  # with their scales
     base: str = ""  # with adapters: the id of the model without them
@@ -95,7 +79,7 @@ class ModelRecord:
         """The file with which llama.cpp has it see images; None: it sees none."""
         if self.backend != "llama.cpp" or not self.files:
             return None
-        name = projector_of([file.path.name for file in self.files])
+        name = projector_of([file.name for file in self.files])
         return None if name is None else self.path.with_name(name)
 
     @property
@@ -106,7 +90,7 @@ class ModelRecord:
     @property
     def label(self) -> str:
         """Its backend and number format, by which a request may pin it: "onnx-int4"."""
-        return label_of(self.backend, self.summary.quantisation)
+        return f"{self.backend}-{self.summary.quantisation}".lower()
 
     @property
     def source_sha256(self) -> str | None:
@@ -140,10 +124,7 @@ def entry_of(record: ManifestRecord, root: Path, catalogue: Catalogue) -> ModelR
         backend=record.backend,
         sampling=known.sampling if known else source.sampling if source else _NO_DEFAULTS,
         summary=summary,
-        files=tuple(
-            EntryFile(record.directory(root) / file.name, file.stamp.size, file.sha256)
-            for file in record.files
-        ),
+        files=record.files,
         quality=known.quality if known else None,
         source_quality=source.quality if source else None,
         providers=tuple(known.providers) if known else (),

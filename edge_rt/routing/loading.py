@@ -82,7 +82,8 @@ def _weight_bytes(entry: ModelRecord) -> int:
 
 def _main_bytes(entry: ModelRecord) -> int:
     """Return the size of what is not the projector, which lies on a GPU where all layers do."""
-    return entry.size - sum(file.size for file in entry.files if file.path == entry.projector)
+    eyes = entry.projector
+    return entry.size - sum(f.stamp.size for f in entry.files if eyes and f.name == eyes.name)
 
 
 def _gpu_share(entry: ModelRecord, load: LoadConfig) -> float:

@@ -93,9 +93,9 @@ def test_what_onnxruntime_runs_a_model_with_is_told(
         backend="onnx",
         card=card,
         files=[
-            ModelFile(name=file.path.name, bytes=file.size, sha256=file.sha256)
+            ModelFile(name=file.name, bytes=file.stamp.size, sha256=file.sha256)
             for file in plain.files
-            if file.path.name != CARD
+            if file.name != CARD
         ],
         providers=["tensorrt", "cuda"],
     )

@@ -72,7 +72,7 @@ def details(entry: ModelRecord, store: Store) -> Json:
         "quality": entry.quality and entry.quality.figures,
         "source_quality": entry.source_quality and entry.source_quality.figures,
         "files": [
-            {"name": file.path.name, "size_bytes": file.size, "sha256": file.sha256}
+            {"name": file.name, "size_bytes": file.stamp.size, "sha256": file.sha256}
             for file in entry.files
         ],
         "pairs": [

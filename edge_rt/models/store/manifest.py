@@ -98,22 +98,15 @@ class _Document(msgspec.Struct, kw_only=True):
     default: str | None = None
 
 
-class _AnyDocument(msgspec.Struct, kw_only=True):
-    version: object = None
-    models: msgspec.Raw = msgspec.Raw(b"[]")
-    default: object = None
-
-
 class _Contents(NamedTuple):
     records: dict[str, ManifestRecord]
-    default: object  # the id of the model that was made the default, if any
+    default: str | None  # the id of the model that was made the default, if any
 
 
 class Manifest:
     """The records by id; every reader reads the file again once a writer has replaced it.
 
     Every writer keeps a copy beside it, which is read where the file itself is damaged or missing.
-    Without a copy, the records that are whole are read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -129,7 +122,7 @@ class Manifest:
     def default(self) -> str | None:
         """Return the model that was made the default, if it is there. Raises StoreError."""
         records, default = self._contents()
-        return default if isinstance(default, str) and default in records else None
+        return default if default in records else None
 
     def _contents(self) -> _Contents:
         with store_errors("cannot read the model store"):
@@ -189,43 +182,28 @@ class Manifest:
 
     def _whole(self) -> _Contents:
         try:
-            contents, faults = self._decode(self._path)
+            return self._decode(self._path)
         except (StoreError, OSError) as error:
             if isinstance(error.__cause__, NewerFile):  # the copy may be older
                 raise
-            contents, faults = _Contents({}, None), [error]
-        if not faults:
-            return contents
-        with suppress(StoreError, OSError):
-            copied, more = self._decode(self._copy)
-            if not more:
-                log.warning("%s; its copy %s is used", faults[0], self._copy.name)
+            with suppress(StoreError, OSError):
+                copied = self._decode(self._copy)
+                log.warning("%s; its copy %s is used", error, self._copy.name)
                 return copied
-        if not contents.records and not isinstance(faults[0], FileNotFoundError):
-            raise faults[0]
-        for fault in faults:
-            log.warning("%s", fault)
-        return contents
+            if isinstance(error, FileNotFoundError):
+                return _Contents({}, None)
+            raise
 
-    def _decode(self, path: Path) -> tuple[_Contents, list[StoreError | OSError]]:
-        """Return the whole records of the file at `path`, and what is wrong with the others."""
+    def _decode(self, path: Path) -> _Contents:
         advice = "move it away, then take in every model again: "
         advice += f"edge-rt models add {self._root}/ID/FILE --move --id ID"
         try:
-            document = decode_kept(read_regular(path), _AnyDocument, VERSION)
+            document = decode_kept(read_regular(path), _Document, VERSION)
             if document.version != VERSION:
                 raise ValueError(f"version {document.version} is no longer read")
-            models = msgspec.json.decode(document.models, type=list[msgspec.Raw])
         except NewerFile as error:
             advice = "upgrade, or name another directory in models.store"
             raise StoreError(f"{path}: {error}; {advice}") from error
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
             raise StoreError(f"{path}: {error}; {advice}") from error
-        records, faults = dict[str, ManifestRecord](), list[StoreError | OSError]()
-        for number, raw in enumerate(models):
-            try:
-                record = msgspec.json.decode(raw, type=ManifestRecord)
-                records[record.id] = record
-            except (ValueError, RecursionError) as error:
-                faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))
-        return _Contents(records, document.default), faults
+        return _Contents({record.id: record for record in document.models}, document.default)

@@ -32,7 +32,7 @@ def test_it_is_a_file_of_the_model(store: Store, files: tuple[Path, Path]) -> No
     entry = store.add(model, "sees", projector=projector)
     assert entry.projector == store.root / "sees" / projector.name
     assert entry.projector.read_bytes() == projector.read_bytes()
-    pairs = [(file.path.name, file.sha256) for file in entry.files]
+    pairs = [(file.name, file.sha256) for file in entry.files]
     assert entry.sha256 == content_sha256(pairs)
     assert entry.size == model.stat().st_size + projector.stat().st_size
     assert store.check("sees") == entry.path

@@ -74,11 +74,12 @@ def test_a_folder_is_copied_without_what_is_not_the_models(store: Store, folder:
     assert (entry.id, entry.backend, entry.kind) == ("tiny-onnx", "onnx", "language")
     assert entry.path == store.root / "tiny-onnx" / "model.onnx"
     assert contents(entry.path.parent) == models_of(source)
-    assert [file.path.name for file in entry.files] == NAMES
-    assert entry.size == sum(file.size for file in entry.files)
-    assert entry.sha256 == content_sha256((f.path.name, f.sha256) for f in entry.files)
+    assert [file.name for file in entry.files] == NAMES
+    assert entry.size == sum(file.stamp.size for file in entry.files)
+    assert entry.sha256 == content_sha256((f.name, f.sha256) for f in entry.files)
     assert (entry.licence, entry.owner, entry.source_sha256) == ("mit", "Nobody", "ab" * 32)
-    assert {file.path.stat().st_mode & 0o777 for file in entry.files} == {0o644}
+    places = [entry.path.with_name(name) for name in NAMES]
+    assert {place.stat().st_mode & 0o777 for place in places} == {0o644}
     assert contents(source) == before
     assert Store(store.root, store.catalogue).get(entry.id) == entry
 
@@ -118,7 +119,7 @@ def test_moving_a_folder_with_a_link_copies_the_content(
     wanted = models_of(source)
     entry = store.add(source, move=True)
     assert contents(entry.path.parent) == wanted
-    assert not any(file.path.is_symlink() for file in entry.files)
+    assert not any(entry.path.with_name(file.name).is_symlink() for file in entry.files)
     assert [path.name for path in source.iterdir()] == ["README.md"]
     assert sorted(path.name for path in elsewhere.iterdir()) == sorted(NAMES)
 
@@ -214,13 +215,14 @@ def test_a_damaged_folder_is_mended(store: Store, folder: Folder) -> None:
     source = folder()
     entry = store.add(source, "one")
     (entry.path.parent / "tokenizer.json").unlink()
-    assert store.mend(source, "one") == entry
-    assert store.verify("one") == entry
+    mended = store.mend(source, "one")
+    assert (mended.path, mended.sha256) == (entry.path, entry.sha256)
+    assert store.verify("one") == mended
     (source / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelFileError, match="that of one is"):
         store.mend(source, "one", move=True)
     assert (source / "tokenizer.json").read_text() == "{}"
-    assert store.verify("one") == entry
+    assert store.verify("one") == mended
 
 
 def test_removed_is_gone(store: Store, folder: Folder) -> None:
