@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from evallib import EvalError
-from evallib.sandbox.run import Outcome
+from evallib.sandbox import Outcome
 from evallib.task import Item, sample
 from evallib.tasks import NAMES, HumanEval, task_of
 from hypothesis import given

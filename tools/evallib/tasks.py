@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from evallib.result import last_number, letter_of, letters, put, same_number
-from evallib.sandbox.run import Outcome, run
+from evallib.sandbox import Outcome, run
 from evallib.task import Item, Judged, Row, Task
 
 _FENCE = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
-from evallib.sandbox.run import run
+from evallib.sandbox import run
 from evallib.task import Item, Judged, Row, Task, read_rows
 from evallib.tasks import Arc, Gsm8k, HumanEval, Problem, Svamp, function_of
 
