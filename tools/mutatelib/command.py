@@ -1,27 +1,36 @@
-"""The command `tools/mutate`."""
+"""The command `tools/mutate`, which has cosmic-ray put faults into a copy of the source."""
 
 from __future__ import annotations
 
 import json
-import math
+import os
+import random
+import shlex
+import sqlite3
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
-from benchlib.publish import show
+from arm64lib.check import copy_checkout
+from benchlib import BenchError
+from benchlib.publish import json_option, show
 from benchlib.report import Report
-from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
 
-from mutatelib import MutateError
-from mutatelib.mutants import Mutant, draw, mutants
-from mutatelib.tree import Tree
-
 ROOMS = ("energy", "governor", "engine", "models/store", "api", "decoding")
-CAUGHT, SURVIVED, UNTESTED = "caught", "survived", "untested"  # untested: no test runs the line
+# The tests that `tools/test` runs many of at a time, until one fails.
+_TESTS = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "short")
+_FAST = ("-m", "not qwen and not whole and not slow and not heavy and not alone")
+_LIMIT_S = 1800  # of the tests of a room
+# A | of types changes nothing that a test could notice.
+_ALL = """
+    SELECT job_id FROM mutation_specs WHERE instr(operator_name, 'Operator_BitOr_') = 0
+    ORDER BY module_path, operator_name, operator_args, occurrence
+"""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,109 +40,94 @@ CAUGHT, SURVIVED, UNTESTED = "caught", "survived", "untested"  # untested: no te
 @click.option("--count", default=300, show_default=True, help="How many faults to put in.")
 @click.option("--seed", default=33, show_default=True, help="Which ones.")
 @click.option("--work", type=click.Path(path_type=Path), help="Go on in this folder, and keep it.")
-@click.option("--minutes", default=math.inf, help="Stop after so long; --work DIR goes on.")
-@click.option("--again", is_flag=True, help="Try those again that were not caught.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+@json_option
 def command(
-    rooms: Sequence[str],
-    count: int,
-    seed: int,
-    work: Path | None,
-    minutes: float,
-    again: bool,
-    json_file: Path | None,
+    rooms: Sequence[str], count: int, seed: int, work: Path | None, json_file: Path | None
 ) -> None:
     """Put single faults into a copy of the source, and see whether the fast tests notice.
 
-    The tests of the rooms run once to learn which of them run which line. Each fault is then held
-    against those that run its line; a test that fails, or that takes far too long, has caught it.
-    Sessions on slow machines can be cut into pieces by --work and --minutes.
+    Each fault is held against the fast tests of its room; a test that fails, or that takes far too
+    long, has caught it. With --work, what was interrupted goes on where it ended, with the same
+    faults.
     """
     end_cleanly_on_signals()
-    end_s = time.monotonic() + 60 * minutes
-    try:
-        with _folder(work) as folder:
-            tree = Tree(CHECKOUT, folder)
-            sample = draw(_all(tree.root, rooms), seed, count)
-            for room in rooms:
-                if time.monotonic() < end_s:
-                    tree.learn(room)
-            journal = Journal(folder / "journal", again)
-            try_all(tree, sample, journal, end_s)
-            left = [each for each in sample if journal.known.get(each.key, CAUGHT) != CAUGHT]
-            diffs = [each.diff((tree.root / each.path).read_text()) for each in left]
-            show(_report(sample, journal.known, diffs, seed), json_file)
-            click.echo("\n".join(diffs))
-    except MutateError as error:
-        raise click.ClickException(str(error)) from error
+    with nullcontext(work) if work else tempfile.TemporaryDirectory(prefix="edge-rt-") as place:
+        folder = Path(place).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_checkout(folder / "tree")  # a call that was killed left a fault there
+        sessions = {room: folder / f"{room.replace('/', '-')}.sqlite" for room in rooms}
+        if not all(session.exists() for session in sessions.values()):
+            for room, session in sessions.items():
+                _begin(folder / "tree", room, session)
+            draw(list(sessions.values()), seed, count)
+        for session in sessions.values():
+            _cosmic_ray(folder / "tree", "exec", str(session.with_suffix(".toml")), str(session))
+        found = outcomes(sessions.values())
+        show(report(found, seed), json_file)
+        click.echo("\n".join(_survivors(found)))
 
 
-class Journal:
-    """What came of each fault, in a file that a call of this command leaves to the next."""
-
-    def __init__(self, path: Path, again: bool) -> None:
-        self._path = path
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.known: dict[str, str] = dict(json.loads(line) for line in lines)
-        if again:
-            self.known = {key: what for key, what in self.known.items() if what == CAUGHT}
-
-    def note(self, key: str, what: str) -> None:
-        """Record what came of a fault."""
-        self.known[key] = what
-        with self._path.open("a") as file:
-            file.write(json.dumps([key, what]) + "\n")
-
-
-def try_all(tree: Tree, sample: Sequence[Mutant], journal: Journal, end_s: float) -> None:
-    """Try the faults that nothing is known of, until the monotonic clock says `end_s`."""
-    sound = False
-    for number, mutant in enumerate(sample, 1):
-        if mutant.key in journal.known:
-            continue
-        if time.monotonic() > end_s:
-            return
-        tests = tree.tests(mutant)
-        if tests and not sound:  # else every fault would count as caught
-            if not tree.passes(tests):
-                raise MutateError("tests that passed before fail now, without a fault: try again")
-            sound = True
-        what = UNTESTED if not tests else SURVIVED if tree.survives(mutant, tests) else CAUGHT
-        journal.note(mutant.key, what)
-        click.echo(f"{number}/{len(sample)} {what} by {len(tests)}: {mutant.key}", err=True)
+def _begin(tree: Path, room: str, session: Path) -> None:
+    """Have all faults of a room listed, once its tests pass without any."""
+    if not (tree / "edge_rt" / room).is_dir():
+        raise BenchError(f"there is no edge_rt/{room}; --room names a folder of edge_rt")
+    tests = shlex.join([sys.executable, *_TESTS, *_FAST, f"tests/{room}"])
+    settings = {
+        "module-path": [f"edge_rt/{room}"],
+        "timeout": float(_LIMIT_S),
+        "excluded-modules": list[str](),
+        "test-command": tests,
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]  # which TOML reads
+    config = session.with_suffix(".toml")
+    config.write_text("\n".join(["[cosmic-ray]", *lines, "distributor.name = 'local'", ""]))
+    _cosmic_ray(tree, "baseline", str(config))
+    _cosmic_ray(tree, "init", str(config), str(session))
 
 
-@contextmanager
-def _folder(work: Path | None) -> Iterator[Path]:
-    if work is not None:
-        work.mkdir(parents=True, exist_ok=True)
-        yield work.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="edge-rt-mutate-") as folder:
-        yield Path(folder).resolve()
+def _cosmic_ray(tree: Path, *words: str) -> None:
+    # A fault may have the size and the time of what it stands for: nothing is compiled.
+    environ: Mapping[str, str] = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = [sys.executable, "-m", "cosmic_ray.cli", *words]
+    if status := subprocess.call(argv, cwd=tree, env={**os.environ, **environ}):
+        raise BenchError(f"cosmic-ray {words[0]} ended with {status}")
 
 
-def _all(root: Path, rooms: Sequence[str]) -> Iterator[Mutant]:
-    for room in rooms:
-        files = sorted((root / "edge_rt" / room).rglob("*.py"))
-        if not files:
-            raise MutateError(f"edge_rt/{room} has no source; --room names a folder of edge_rt")
-        for file in files:
-            yield from mutants(root, str(file.relative_to(root)))
+def draw(sessions: Sequence[Path], seed: int, count: int) -> None:
+    """Leave `count` faults of all in the sessions, which the seed decides."""
+    found: list[tuple[Path, str]] = []
+    for session in sessions:
+        with closing(sqlite3.connect(session)) as db:
+            found += [(session, job) for (job,) in db.execute(_ALL)]
+    drawn = set(random.Random(seed).sample(found, min(count, len(found))))
+    for session in sessions:
+        with closing(sqlite3.connect(session)) as db, db:
+            jobs = [job for (job,) in db.execute("SELECT job_id FROM work_items")]
+            others = [(job,) for job in jobs if (session, job) not in drawn]
+            for table in ("mutation_specs", "work_items"):
+                db.executemany(f"DELETE FROM {table} WHERE job_id = ?", others)
 
 
-def _report(
-    sample: Sequence[Mutant], known: Mapping[str, str], diffs: Sequence[str], seed: int
-) -> Report:
-    tried = [known[mutant.key] for mutant in sample if mutant.key in known]
+def outcomes(sessions: Iterable[Path]) -> list[tuple[str, str]]:
+    """Return what came of each fault that was put in, and its patch."""
+    found: list[tuple[str, str]] = []
+    for session in sessions:
+        with closing(sqlite3.connect(session)) as db:
+            found += db.execute("SELECT test_outcome, diff FROM work_results")
+    return found
+
+
+def report(found: Sequence[tuple[str, str]], seed: int) -> Report:
+    """Return how many faults were caught, and the others."""
+    survivors = _survivors(found)
+    caught = 1 - len(survivors) / len(found) if found else None
     return Report(
         name="mutate",
-        about={"seed": seed, "sample": len(sample)},
-        values={
-            "mutants": len(tried),
-            "mutants_caught": tried.count(CAUGHT) / len(tried) if tried else None,
-            "untested": tried.count(UNTESTED),
-        },
-        notes=[f"{len(sample) - len(tried)} of the sample were not tried."],
-        details={"survivors": diffs},
+        about={"seed": seed},
+        values={"mutants": len(found), "mutants_caught": caught},
+        details={"survivors": survivors},
     )
+
+
+def _survivors(found: Iterable[tuple[str, str]]) -> list[str]:
+    return [diff for outcome, diff in found if outcome == "SURVIVED"]
