@@ -8,7 +8,7 @@ from statistics import median
 
 from edge_rt.board.readers.ina3221 import SHUNT_STEP_V
 from edge_rt.board.snapshot import BoardSnapshot, board_key
-from edge_rt.board_model.calibration import ModelCalibration, PhasePowers
+from edge_rt.board_model.calibration import ModelCalibration
 from edge_rt.board_model.watts import Watts
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Observation
@@ -17,7 +17,7 @@ from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.power.draws import Priors, priors_of
 from edge_rt.thermal.course import Forecast
 from edge_rt.thermal.leakage import LeakagePrior, critical_c
-from edge_rt.thermal.model import ThermalModel, ThermalState
+from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import ThermalPrior
 
 HOTTEST_C = 300.0  # a chip ends long before
@@ -30,7 +30,13 @@ def power_prior(snapshot: BoardSnapshot | None, found: Iterable[ModelCalibration
     """
     board = _board(snapshot)
     priors = Priors() if board is None else priors_of(board)
-    known = [(c, c.draws) for c in found if c.draws is not None and _sound(c.draws)]
+    known = [
+        (c, c.draws)
+        for c in found
+        if c.draws is not None
+        and c.draws.quality == "measured"
+        and min(c.draws.watts.prefill_w, c.draws.watts.decode_w) > 0.0
+    ]
     if not known:
         return priors
     cores = [(c, draws) for c, draws in known if not c.gpu_layers]
@@ -51,10 +57,6 @@ def power_prior(snapshot: BoardSnapshot | None, found: Iterable[ModelCalibration
 def _prompts(watts: Sequence[Watts]) -> float | None:
     """Return the draw of reading prompts over that of decoding."""
     return median(w.prefill_w / w.decode_w for w in watts) if watts else None
-
-
-def _sound(draws: PhasePowers) -> bool:
-    return draws.quality == "measured" and min(draws.watts.prefill_w, draws.watts.decode_w) > 0.0
 
 
 def heat_prior(snapshot: BoardSnapshot | None, cores: int) -> ThermalPrior:
@@ -130,6 +132,7 @@ class Heat:
         state = None if self._model is None else self._model.state
         watch, fit = self.leakage, self.leakage.fit
         temp_c = None if seen is None else seen.temp_c
+        runaway_c = state and critical_c(fit.leakage, state.resistance_c_per_w, fit.work_ratio)
         return HeatModelState(
             ambient_c=state and state.ambient_c,
             resistance_c_per_w=state and state.resistance_c_per_w,
@@ -140,13 +143,7 @@ class Heat:
             leakage_w=None if temp_c is None else fit.leakage.power_w(temp_c),
             doubling_k=fit.leakage.doubling_c,
             phi=watch.phi(None if seen is None else seen.power_w, temp_c),
-            runaway_c=None if state is None else _runaway_c(state, watch),
+            runaway_c=runaway_c if runaway_c is not None and runaway_c <= HOTTEST_C else None,
             leakage_note=watch.note,
             leakage_source=fit.source,
         )
-
-
-def _runaway_c(state: ThermalState, leakage: LeakageWatch) -> float | None:
-    """Return the runaway temperature of a chip at work; None: above all that a chip can have."""
-    critical = critical_c(leakage.fit.leakage, state.resistance_c_per_w, leakage.fit.work_ratio)
-    return critical if critical <= HOTTEST_C else None

@@ -208,7 +208,8 @@ class Observer:
         dt_s, self._last_s = now_s - self._last_s, now_s
         cpu = self._cpu.look(self._supervisor.pid)
         helped_s = self._engine.helped_s()
-        self._book()
+        self._spent.add(self.meter.total_j - self._booked_j)
+        self._booked_j = self.meter.total_j
         snapshot = self.snapshot
         heat = temperatures(snapshot)
         assumed = heat.hottest_c is not None and heat.trip_c is None
@@ -224,7 +225,7 @@ class Observer:
             fan=None if snapshot is None else fan_drive(snapshot),
             threads=threads,
             **{**vars(done), "waiting": done.waiting + waiting},
-            others=self._others(None if cpu is None else cpu[1]),
+            others=(cpu and cpu[1]) if self._give_way else 0.0,
             helped=helped_s / dt_s if dt_s > 0.0 else 0.0,
             supply_j=self._supply_j(period),
             period_left_s=self._spent.left_s(period),
@@ -253,12 +254,5 @@ class Observer:
             return None
         return cpu_clock_hz(snapshot, used[0] / dt_s + used[1])
 
-    def _others(self, cores: float | None) -> float | None:
-        return cores if self._give_way else 0.0
-
     def _supply_j(self, period: Period) -> float | None:
         return self._spent.energy_j(period) if self._senses.supply else None
-
-    def _book(self) -> None:
-        self._spent.add(self.meter.total_j - self._booked_j)
-        self._booked_j = self.meter.total_j
