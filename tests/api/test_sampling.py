@@ -36,8 +36,6 @@ def test_repetitions_are_penalised_as_asked(client: Any, service: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"samplers": ["top_k", "top_p"]}, "samplers"),
-        ({"samplers": "kp"}, "samplers"),
         ({"dry_multiplier": -1}, "dry_multiplier"),
         ({"dry_base": 0.5}, "dry_base"),
         ({"dry_sequence_breakers": [""]}, "dry_sequence_breakers[0]"),

@@ -42,7 +42,6 @@ _INSTEAD = {
     "guided_json": _SCHEMA,
     "guided_regex": "send the expression as `edge.regex`",
     "n_predict": "send the number as `max_tokens`",
-    "samplers": "leave it out, the order is penalties, dry, temperature, top_k, top_p, min_p",
     "structured_outputs": "send it as `response_format`, `grammar`, `edge.regex` or `edge.choice`",
     "mirostat": "no answer could go on in another engine, for its state is in none of the tokens; "
     "leave it out, and keep unlikely tokens away by `min_p` or `top_p`",
@@ -84,7 +83,7 @@ HARMLESS = frozenset(
 REFUSED = frozenset(
     (
         *("mirostat", "typical_p", "typ_p", "tfs_z"),
-        *("samplers", "top_n_sigma", "xtc_probability", "dynatemp_range", "n_predict"),
+        *("top_n_sigma", "xtc_probability", "dynatemp_range", "n_predict"),
         "reasoning_budget",  # up to here llama-server's, then vLLM's
         *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),
         *("continue_final_message", "documents", "include_stop_str_in_output", "length_penalty"),
