@@ -48,14 +48,10 @@ class TaskEndpoint(ABC, Generic[BodyT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
-        self.check_query(scope)
+        whole_numbers(scope)  # raises RequestError: there is none to ask for
         limit = self.limit(scope)
         body = await read_body(scope, receive, limit=limit, values=self.values)
         await unless_gone(self.answer(Received(scope, body, exchange_of(scope)), send), receive)
-
-    def check_query(self, scope: Scope) -> None:
-        """Raise RequestError for a query that asks for something; most endpoints have none."""
-        whole_numbers(scope)
 
     def limit(self, scope: Scope) -> int:
         """Return the most bytes of a body."""

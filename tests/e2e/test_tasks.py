@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
@@ -246,19 +245,24 @@ def test_json_goes_in_and_out(daemon):
     assert ledger(daemon, last=1)["last"][0]["model"] == TENSORS
 
 
-def test_npz_goes_in_and_out(daemon):
-    body = io.BytesIO()
-    ones = np.ones((3, 2), np.float32)
-    np.savez_compressed(body, left=ones, right=ones * 2, count=np.array([4], np.int64))
-    answer = daemon.http.post(
-        f"/edge/v1/infer?model={TENSORS}",
-        content=body.getvalue(),
-        headers={"content-type": "application/zip", "accept": "application/zip"},
-    )
+def test_base64_goes_in_and_out(daemon):
+    ones, count = np.ones((3, 2), np.float32), np.array([4], np.int64)
+    given = {"left": ones, "right": ones * 2, "count": count}
+    inputs = {
+        name: {
+            "dtype": str(array.dtype),
+            "shape": array.shape,
+            "data": base64.b64encode(array.tobytes()).decode(),
+        }
+        for name, array in given.items()
+    }
+    body = {"model": TENSORS, "inputs": inputs, "encoding_format": "base64"}
+    answer = daemon.http.post("/edge/v1/infer", json=body)
     assert answer.status_code == 200, answer.text
-    found = np.load(io.BytesIO(answer.content))
-    assert found["sum"].tolist() == [[3, 3]] * 3
-    assert found["times"].tolist() == [8]
+    found = answer.json()["outputs"]
+    total = np.frombuffer(base64.b64decode(found["sum"]["data"]), np.float32)
+    assert total.reshape(found["sum"]["shape"]).tolist() == [[3, 3]] * 3
+    assert np.frombuffer(base64.b64decode(found["times"]["data"]), np.int64).tolist() == [8]
     assert answer.headers["x-edge-model"] == TENSORS
 
 

@@ -45,7 +45,7 @@ HTTP_CODES = {
 _PLAIN = "@+:"  # harmless in a header beside what `quote` leaves alone
 _SENTENCE = _PLAIN + " !\"#$&'()*,/;<=>?[]^`{|}"
 _LONGEST = 1000  # characters of a warning
-_JSON = (b"content-type", b"application/json")
+JSON_TYPE = (b"content-type", b"application/json")
 _LINES = (b"content-type", b"application/x-ndjson")
 _UNBUFFERED = (b"x-accel-buffering", b"no")  # to nginx, which else holds events back
 _EVENTS = (
@@ -277,13 +277,13 @@ async def send_bytes(send: Send, body: bytes, *, status: int = 200, headers: Hea
 
 async def send_json(send: Send, document: object, *, headers: Headers = ()) -> None:
     """Send `document`, anything that msgspec encodes, as JSON."""
-    await send_bytes(send, msgspec.json.encode(document), headers=(_JSON, *headers))
+    await send_bytes(send, msgspec.json.encode(document), headers=(JSON_TYPE, *headers))
 
 
 async def send_failure(send: Send, failure: Failure, path: str = "") -> None:
     """Send an error as the whole response, as the API shapes it that has `path`."""
     body = msgspec.json.encode(error_document(failure, path))
-    await send_bytes(send, body, status=failure.status, headers=(_JSON, *failure.headers))
+    await send_bytes(send, body, status=failure.status, headers=(JSON_TYPE, *failure.headers))
 
 
 class EventStream:
