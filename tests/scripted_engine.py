@@ -22,7 +22,7 @@ from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.channel import encode, engine_decoder
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.process import ExitReason
-from edge_rt.engine.protocol import EngineWork, Generate, Loaded, ModelSpec, Pong, TokensCounted
+from edge_rt.engine.protocol import EngineWork, Generate, Loaded, ModelSpec, Pong
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container, Parts
@@ -120,12 +120,12 @@ class FakeEngine:
 
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
-    ) -> TokensCounted:
+    ) -> tuple[int, int]:
         """Count one token for each letter; of a prompt in `texts` KV lacks only the last one."""
         await asyncio.sleep(0)
         self._script.counted.append((model, backend, path, prompt, special))
         cached = len(prompt) - 1 if prompt in self._script.texts else 0
-        return TokensCounted(1, len(prompt), cached)
+        return len(prompt), cached
 
     def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
         """Play the next script, or end an answer at once."""

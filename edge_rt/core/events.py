@@ -114,10 +114,12 @@ class Inferred(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class Tokenized(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The tokens of a text, and the bytes of each: control tokens as prompts have them.
 
-    None where they cannot be told; `message` says why.
+    None where they cannot be told; `message` says why. Of a prompt for a loaded model, `cached` of
+    them are in KV at this moment.
     """
 
     nonce: int
     tokens: list[int] | None
     pieces: list[bytes] = []
     message: str = ""
+    cached: int = 0

@@ -27,7 +27,6 @@ from edge_rt.engine.protocol import (
     VERSION,
     AskPrefixes,
     Cancel,
-    CountTokens,
     Embed,
     EngineWork,
     Failed,
@@ -47,7 +46,6 @@ from edge_rt.engine.protocol import (
     ToEngine,
     ToFront,
     Tokenize,
-    TokensCounted,
     Unloaded,
     UnloadModel,
 )
@@ -237,15 +235,17 @@ class EngineClient(asyncio.Protocol):
 
     async def count(
         self, model: str, backend: str, path: str, prompt: str, *, special: bool
-    ) -> TokensCounted:
-        """Return the tokens of `prompt` for `model`, loaded or not; RequestError if unknown."""
-        nonce = next(self._ids)
-        message = CountTokens(nonce, model, backend, path, prompt, special)
-        reply = await self._ask(message, nonce)
-        assert isinstance(reply, TokensCounted)
-        if reply.tokens is None:
-            raise RequestError(reply.message, param="prompt")
-        return reply
+    ) -> tuple[int, int]:
+        """Return how many tokens `prompt` has for `model`, loaded or not, and how many are in KV.
+
+        RequestError if unknown.
+        """
+        asked = Tokenize(next(self._ids), backend, path, prompt, special, model=model)
+        told = await self._ask(asked, asked.nonce)
+        assert isinstance(told, Tokenized)
+        if told.tokens is None:
+            raise RequestError(told.message, param="prompt")
+        return len(told.tokens), told.cached
 
     async def tokenize(
         self,
@@ -258,14 +258,13 @@ class EngineClient(asyncio.Protocol):
         pieces: bool,
     ) -> Tokenized:
         """Return the tokens of a text, or what tokens stand for; RequestError if unknown."""
-        nonce = next(self._ids)
-        message = Tokenize(nonce, backend, path, text, special, begins, pieces)
-        reply = await self._ask(message, nonce)
-        assert isinstance(reply, Tokenized)
-        if reply.tokens is None:
+        asked = Tokenize(next(self._ids), backend, path, text, special, begins, pieces)
+        told = await self._ask(asked, asked.nonce)
+        assert isinstance(told, Tokenized)
+        if told.tokens is None:
             param = "content" if isinstance(text, str) else "tokens"
-            raise RequestError(reply.message, param=param, code="invalid_value")
-        return reply
+            raise RequestError(told.message, param=param, code="invalid_value")
+        return told
 
     def set_limits(
         self,
@@ -284,9 +283,7 @@ class EngineClient(asyncio.Protocol):
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
         """Return what is kept of prompts, once `forget` is gone."""
         nonce = next(self._ids)
-        model, client, older_s = forget or Which()
-        asked = AskPrefixes(nonce, forget is not None, model, client, older_s)
-        reply = await self._ask(asked, nonce)
+        reply = await self._ask(AskPrefixes(nonce, forget), nonce)
         assert isinstance(reply, Prefixes)
         return reply
 
@@ -356,7 +353,7 @@ class EngineClient(asyncio.Protocol):
                 self._reply(("load", message.model), message)
             case Unloaded():
                 self._reply(("unload", message.model), message)
-            case TokensCounted() | Tokenized() | Prefixes():
+            case Tokenized() | Prefixes():
                 self._reply(message.nonce, message)
             case Pong():
                 self._nudges.discard(message.nonce)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.core.cached import Prefixes
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.decoding import (
     CheckerSpec,
     Constraint,
@@ -25,7 +25,7 @@ from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Te
 from edge_rt.core.images import Image
 from edge_rt.core.reports.offload import OffloadDevice
 
-VERSION = 8
+VERSION = 9
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
 
 
@@ -181,27 +181,13 @@ class SetLimits(Message, frozen=True):
     prompt_duty: float | None = None
 
 
-class CountTokens(Message, frozen=True):
-    """Ask how many tokens `prompt` has for `model`; answered by TokensCounted.
-
-    A model that is not loaded is asked through the vocabulary of the file at `path`, which takes
-    little time and memory. `special` as in Generate.
-    """
-
-    nonce: int
-    model: str
-    backend: str
-    path: str
-    prompt: str
-    special: bool
-
-
 class Tokenize(Message, frozen=True):
     """Ask for the tokens of `text`, or what token ids stand for; answered by Tokenized.
 
     The vocabulary of the file at `path` is asked, which takes little time and memory. `special` as
     in Generate. With `begins` the beginning-of-sequence token is put in front as there, and with
-    `pieces` the answer says what each token stands for.
+    `pieces` the answer says what each token stands for. A prompt for a `model` that is loaded gets
+    the tokens and errors that it would have there, and how much of it is in KV.
     """
 
     nonce: int
@@ -209,8 +195,9 @@ class Tokenize(Message, frozen=True):
     path: str
     text: str | list[int]
     special: bool
-    begins: bool
-    pieces: bool
+    begins: bool = True
+    pieces: bool = False
+    model: str | None = None
 
 
 class KeepPrefixes(Message, frozen=True):
@@ -226,17 +213,10 @@ class KeepPrefixes(Message, frozen=True):
 
 
 class AskPrefixes(Message, frozen=True):
-    """Ask what is kept of prompts; answered by Prefixes.
-
-    With `forget`, what is of that model's id and that client and older than so many seconds is
-    forgotten first; None: whatever it is.
-    """
+    """Ask what is kept of prompts, once `forget` is gone; answered by Prefixes."""
 
     nonce: int
-    forget: bool = False
-    model: str | None = None
-    client: str | None = None
-    older_s: float | None = None
+    forget: Which | None = None
 
 
 class Ping(Message, frozen=True):
@@ -325,18 +305,6 @@ class Failed(Message, frozen=True):
     retry_after_s: float | None = None
 
 
-class TokensCounted(Message, frozen=True):
-    """The tokens of a prompt, `cached` of which are in KV at this moment.
-
-    None where they cannot be told; `message` says why.
-    """
-
-    nonce: int
-    tokens: int | None
-    cached: int = 0
-    message: str = ""
-
-
 class Pong(Message, frozen=True):
     """The decode loop is alive; what it holds right now, and the limits in force.
 
@@ -370,7 +338,6 @@ ToEngine = (
     | RunTensors
     | Cancel
     | SetLimits
-    | CountTokens
     | Tokenize
     | KeepPrefixes
     | AskPrefixes
@@ -388,7 +355,6 @@ ToFront = (
     | Embedded
     | Inferred
     | Failed
-    | TokensCounted
     | Tokenized
     | Prefixes
     | Pong

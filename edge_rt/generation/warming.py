@@ -164,9 +164,9 @@ class Warming:
         if resident is None:
             raise EngineLost("the model is not loaded any more")
         name, path = resident_name(entry), str(entry.path)
-        counted = await resident.client.count(name, entry.backend, path, text, special=True)
-        assert counted.tokens is not None
-        return counted.tokens, counted.cached < counted.tokens - 1
+        told = resident.client.count(name, entry.backend, path, text, special=True)
+        tokens, cached = await told
+        return tokens, cached < tokens - 1
 
     async def _read(self, entry: ModelRecord, text: str) -> bool:
         """Read a prefix; return whether it was read to its end."""

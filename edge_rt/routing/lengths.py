@@ -204,9 +204,7 @@ class Sizing:
     async def count(self, entry: ModelRecord, prompt: str, *, special: bool) -> tuple[int, int]:
         """Return the tokens of a prompt, and how many are cached; see EngineClient.count."""
         client, name = await self._connect(), resident_name(entry)
-        counted = await client.count(name, entry.backend, str(entry.path), prompt, special=special)
-        assert counted.tokens is not None
-        return counted.tokens, counted.cached
+        return await client.count(name, entry.backend, str(entry.path), prompt, special=special)
 
 
 async def written(writing: Awaitable[str | list[int]]) -> Written:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from worker_stage import Stage
 
 from edge_rt.backends.base import Batch, InfillMarks, fingerprint
+from edge_rt.core.cached import Which
 from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineError
 from edge_rt.core.plugins import plugins
@@ -397,7 +398,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(args[0]), max_size=3).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, args))
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+    if isinstance(kind, type) and issubclass(kind, (msgspec.Struct, Which)):
         return st.builds(kind, *map(values, get_type_hints(kind).values()))
     plain = {
         int: st.integers(-(2**63), 2**64 - 1),

@@ -437,9 +437,10 @@ async def test_what_is_kept_of_prompts_is_told_and_forgotten(
     asking = [start(client.prefixes()), start(client.prefixes(Which("m", "uid:1", 5.0)))]
     plain, forgetting = [await engine.next() for _ in asking]
     assert plain == AskPrefixes(plain.nonce)
-    assert forgetting == AskPrefixes(forgetting.nonce, True, "m", "uid:1", 5.0)
+    assert forgetting == AskPrefixes(forgetting.nonce, Which("m", "uid:1", 5.0))
     told = [
-        Prefixes(asked.nonce, True, forgotten=int(asked.forget)) for asked in (forgetting, plain)
+        Prefixes(asked.nonce, True, forgotten=int(asked.forget is not None))
+        for asked in (forgetting, plain)
     ]
     engine.say(*told)
     assert [(await one).forgotten for one in asking] == [0, 1]

@@ -143,7 +143,7 @@ class Runner(ABC, Generic[BackendT, ItemT]):
         """Drop a request, and report the time that it took."""
 
     @abstractmethod
-    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+    def tokenize(self, prompt: str, *, special: bool) -> tuple[list[int], int]:
         """Return the tokens of a prompt, and how many need not be read.
 
         RequestError where it could not be answered anyway.

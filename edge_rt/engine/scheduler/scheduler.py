@@ -120,9 +120,9 @@ class Scheduler(Runner[Backend, Generation]):
             else:  # all of it had been sent when the engine was lost
                 self._emit(answer.finished(self._clock()))
 
-    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+    def tokenize(self, prompt: str, *, special: bool) -> tuple[list[int], int]:
         tokens = prompt_tokens(prompt, special, self._backend)
-        return len(tokens), self.pool.reusable(tokens)
+        return tokens, self.pool.reusable(tokens)
 
     def cancel(self, request_id: int) -> None:
         """Drop a request; what was read of its prompt stays as a prefix."""

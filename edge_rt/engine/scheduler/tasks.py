@@ -57,7 +57,7 @@ class Tasks(Runner[BackendT, J]):
         self._outbox.forget(request_id, self._clock())
         self._forget(request_id)
 
-    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+    def tokenize(self, prompt: str, *, special: bool) -> tuple[list[int], int]:
         raise RequestError("this model continues no prompts", param="model")
 
     def close(self, why: str) -> None:

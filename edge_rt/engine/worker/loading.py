@@ -19,7 +19,7 @@ from edge_rt.core.clock import Aside
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 from edge_rt.core.events import Tokenized
 from edge_rt.core.plugins import BUILDS
-from edge_rt.engine.protocol import CountTokens, ModelSpec, Tokenize, TokensCounted
+from edge_rt.engine.protocol import ModelSpec, Tokenize
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend
 
@@ -46,13 +46,15 @@ class Vocabularies:
         self._open = open_vocabulary
         self._kept: dict[tuple[str, str], PromptVocabulary] = {}  # the one used last is last
 
-    def answer(self, asked: CountTokens | Tokenize) -> TokensCounted | Tokenized:
+    def answer(self, asked: Tokenize) -> Tokenized:
         """Return the answer to `asked`; never raises."""
         try:
-            return _answered(asked, self._vocabulary(asked.backend, asked.path))
+            vocabulary = self._vocabulary(asked.backend, asked.path)
+            tokens = _tokens(asked, vocabulary)
+            pieces = [written(vocabulary, token) for token in tokens] if asked.pieces else []
+            return Tokenized(asked.nonce, tokens, pieces)
         except Exception as error:
-            kind = TokensCounted if isinstance(asked, CountTokens) else Tokenized
-            return kind(asked.nonce, None, message=_reason(error))
+            return Tokenized(asked.nonce, None, message=_reason(error))
 
     def _vocabulary(self, backend: str, path: str) -> PromptVocabulary:
         key = backend, path
@@ -61,17 +63,6 @@ class Vocabularies:
         if len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept))).close()
         return found
-
-
-def _answered(
-    asked: CountTokens | Tokenize, vocabulary: PromptVocabulary
-) -> TokensCounted | Tokenized:
-    if isinstance(asked, CountTokens):
-        tokens = text_tokens(asked.prompt, asked.special, vocabulary)
-        return TokensCounted(asked.nonce, len(tokens))
-    tokens = _tokens(asked, vocabulary)
-    pieces = [written(vocabulary, token) for token in tokens] if asked.pieces else []
-    return Tokenized(asked.nonce, tokens, pieces)
 
 
 def _reason(error: Exception) -> str:
@@ -87,11 +78,13 @@ def _tokens(asked: Tokenize, vocabulary: PromptVocabulary) -> list[int]:
                 message = f"token {token} is not one of the model's {vocabulary.vocab}"
                 raise RequestError(message, param="tokens")
         return asked.text
-    tokens = vocabulary.tokenize(asked.text, special=asked.special)
+    tokens = text_tokens(asked.text, asked.special, vocabulary)
+    if asked.begins:
+        return tokens
     first = vocabulary.tokenize("", special=False)
     text = b"".join(written(vocabulary, token) for token in first)
     spelt = asked.special and asked.text.encode().startswith(text)
-    unwanted = not asked.begins and not spelt and tokens[: len(first)] == first
+    unwanted = not spelt and tokens[: len(first)] == first
     return tokens[len(first) :] if unwanted else tokens
 
 
@@ -235,7 +228,7 @@ class LoadOutcome:
     load_s: float
 
 
-Done = tuple[str, LoadOutcome] | TokensCounted | Tokenized
+Done = tuple[str, LoadOutcome] | Tokenized
 """A model and what became of its load, or the answer of a vocabulary."""
 
 
@@ -258,7 +251,7 @@ class Loader:
         """Load `spec` as `model` once earlier loads are done."""
         self._aside.do(lambda: (model, self._load(spec, threads)))
 
-    def ask(self, asked: CountTokens | Tokenize) -> None:
+    def ask(self, asked: Tokenize) -> None:
         """Tell of tokens once earlier loads and questions are done."""
         self._aside.do(lambda: self._vocabularies.answer(asked))
 

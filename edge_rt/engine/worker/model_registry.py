@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
-from edge_rt.core.cached import Prefixes, Which
+from edge_rt.core.cached import Prefixes
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.generation.model_sequence import Home, nobody
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
@@ -148,10 +148,10 @@ class ModelRegistry:
             told = disk.writable, disk.max_bytes, disk.groups(), forgotten, left
             self._emit(Prefixes(asked.nonce, True, *told))
 
-        if not asked.forget:
+        which = asked.forget
+        if which is None:
             tell()
             return
-        which = Which(asked.model, asked.client, asked.older_s)
         for scheduler in self._models.values():
             if isinstance(scheduler, Scheduler):
                 scheduler.prefixes.forget(which)

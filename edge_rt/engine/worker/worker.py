@@ -21,7 +21,6 @@ from edge_rt.engine.protocol import (
     VERSION,
     AskPrefixes,
     Cancel,
-    CountTokens,
     Embed,
     EngineWork,
     Failed,
@@ -40,7 +39,6 @@ from edge_rt.engine.protocol import (
     StepOutput,
     ToEngine,
     Tokenize,
-    TokensCounted,
     Unloaded,
     UnloadModel,
 )
@@ -131,7 +129,7 @@ class Worker:
             self._handle(message)
         self._models.settle()
         for done in self._loader.finished():
-            if isinstance(done, TokensCounted | Tokenized):
+            if isinstance(done, Tokenized):
                 self._port.send(done)
             else:
                 self._loaded(*done)
@@ -191,10 +189,8 @@ class Worker:
             case SetLimits():
                 self._models.limits = message
                 self._duty_cycle.pace(message.duty, message.prompt_duty)
-            case CountTokens():
-                self._count(message)
             case Tokenize():
-                self._loader.ask(message)
+                self._tokenize(message)
             case KeepPrefixes():
                 for fd in self._models.keep(message):
                     self._port.wake_on(fd)
@@ -218,16 +214,16 @@ class Worker:
             scheduler.submit(request)
         self._tally.beat.note()
 
-    def _count(self, asked: CountTokens) -> None:
-        scheduler = self._models.get(asked.model)
+    def _tokenize(self, asked: Tokenize) -> None:
+        scheduler = None if asked.model is None else self._models.get(asked.model)
         if scheduler is None:
             self._loader.ask(asked)
             return
         try:
-            counts = scheduler.count(asked.prompt, special=asked.special)
-            self._port.send(TokensCounted(asked.nonce, *counts))
+            tokens, cached = scheduler.tokenize(str(asked.text), special=asked.special)
+            self._port.send(Tokenized(asked.nonce, tokens, cached=cached))
         except RequestError as error:
-            self._port.send(TokensCounted(asked.nonce, None, message=str(error)))
+            self._port.send(Tokenized(asked.nonce, None, message=str(error)))
 
     def _loaded(self, model: str, outcome: LoadOutcome) -> None:
         if isinstance(outcome.result, str):

@@ -76,7 +76,7 @@ def test_one_input_that_cannot_be_done_fails_all_before_any_pass() -> None:
 
 def test_a_prompt_is_refused_by_its_model() -> None:
     with pytest.raises(RequestError, match="continues no prompts") as refused:
-        EmbedFront().scheduler.count("a", special=False)
+        EmbedFront().scheduler.tokenize("a", special=False)
     assert refused.value.param == "model"
 
 

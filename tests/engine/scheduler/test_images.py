@@ -242,11 +242,11 @@ def test_a_model_without_eyes_refuses_references(front: Any) -> None:
 
 def test_counting_needs_no_pixels(tmp_path: Path) -> None:
     engine = Seeing(write_seeing(tmp_path, "gemma3"))
-    count = engine.scheduler.count(WHAT, special=True)
+    tokens, cached = engine.scheduler.tokenize(WHAT, special=True)
     heard = engine.submit(1, WHAT, ONE)
     engine.settle()
-    assert count == (heard.started[0].prompt_tokens, 0)
-    assert engine.scheduler.count(WHAT, special=True)[1] == count[0] - 1
+    assert (len(tokens), cached) == (heard.started[0].prompt_tokens, 0)
+    assert engine.scheduler.tokenize(WHAT, special=True)[1] == len(tokens) - 1
     engine.backend.close()
 
 
@@ -264,6 +264,6 @@ def test_references_that_a_text_spells_out_hold_up_nobody(
     engine.backend.image_tokens = image_tokens
     references = (ImageReference("0" * 64, 2000, 2000 + n) for n in range(count))
     with pytest.raises(RequestError, match=said):
-        engine.scheduler.count("".join(map(str, references)), special=True)
+        engine.scheduler.tokenize("".join(map(str, references)), special=True)
     assert len(measured) <= 2
     engine.backend.close()

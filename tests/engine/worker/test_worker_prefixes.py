@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.cached import Prefixes
+from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.events import Finished, Started
 from edge_rt.engine.channel import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
@@ -110,8 +110,8 @@ def ask(new_request: Callable[..., Generate]) -> Callable[..., Started]:
     return asked
 
 
-def kept(engine: Engine, **asked: Any) -> Prefixes:
-    engine.send(AskPrefixes(7, **asked))
+def kept(engine: Engine, forget: Which | None = None) -> Prefixes:
+    engine.send(AskPrefixes(7, forget))
     told = engine.until(Prefixes)
     assert told.nonce == 7
     return told
@@ -129,8 +129,8 @@ def test_what_is_kept_outlives_the_engine_and_is_told_and_forgotten(
     (group,) = (told := kept(engine)).groups
     assert (told.enabled, told.stored, told.max_bytes) == (True, True, 1 << 20)
     assert (group.model, group.client, group.prefixes, group.tokens) == ("toy", "me", 1, 80)
-    assert kept(engine, forget=True, client="you").forgotten == 0
-    told = kept(engine, forget=True, model="toy")
+    assert kept(engine, Which(client="you")).forgotten == 0
+    told = kept(engine, Which(model="toy"))
     assert (told.forgotten, told.groups) == (1, [])
     assert not list((tmp_path / "prefixes").iterdir())
     engine.end()
@@ -155,5 +155,5 @@ def test_an_engine_that_is_told_nothing_keeps_nothing(
     engine = start(None)
     for tail in (20, 21):
         ask(engine, tail)
-    assert kept(engine, forget=True) == Prefixes(7, enabled=False)
+    assert kept(engine, Which()) == Prefixes(7, enabled=False)
     engine.end()
