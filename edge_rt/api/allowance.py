@@ -104,16 +104,14 @@ class Terms(Allowance, frozen=True):
     """Use of the answer cache. Default: `use` where the answer is the same each time, else
     `off`."""
     mode: str | None = None
-    """Decoding mode: `single`, `lookup`, `speculative`, `switch` or `switch:GATE`. Default: the
-    usual one of the model."""
+    """Decoding mode: `single`, `lookup`, `speculative` or `switch`. Default: the usual one of the
+    model."""
     partner: str | None = None
     """Id of the smaller model that helps. Default: that of the model's pair."""
     large_share: Annotated[float, Meta(ge=0, le=1)] | None = None
-    """Share of the tokens that the larger model is to write, where both write by turns."""
+    """Share of the tokens that the larger model is to write, in the mode `switch`."""
     threshold: Annotated[float, Meta(ge=0)] | None = None
-    """Threshold of the gate, in the gate's own measure."""
-    first: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
-    """Tokens that the larger model writes first."""
+    """Mean entropy in bits up to which the smaller model writes, in the mode `switch`."""
     think: Think | None = None
     """Of models that think, whether they do, or the most that their thoughts may take. Default: as
     the model usually does."""
@@ -144,9 +142,7 @@ class Terms(Allowance, frozen=True):
     @property
     def decoding(self) -> DecodingRequest:
         """How tokens are to be decided on; raises RequestError for what cannot be."""
-        request = DecodingRequest(
-            self.mode, self.partner, self.large_share, self.threshold, self.first
-        )
+        request = DecodingRequest(self.mode, self.partner, self.large_share, self.threshold)
         check_mode(request)
         return request
 

@@ -271,7 +271,7 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
             """Return the request for the larger model, by lookup."""
             said = Terms() if request.edge is None else request.edge
             how = {"mode": "lookup", "partner": None, "large_share": None, "threshold": None}
-            edge = replace(said, **how, first=None)
+            edge = replace(said, **how)
             made = await self.prepare(replace(request, model=larger, edge=edge), exchange.client)
             made = made.granted(exchange.arrived, before, exchange.app)
             first = work.calls[0]

@@ -80,14 +80,13 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         help="How likely an answer is to be good enough, at least: low, normal, high, or 0 to 1.",
     )
     @click.option(
-        "--mode",
-        help="How tokens are decided on: single, lookup, speculative, switch or switch:GATE.",
+        "--mode", help="How tokens are decided on: single, lookup, speculative or switch."
     )
     @click.option("--partner", help="The smaller model that helps with it; else the pair's.")
     @click.option(
         "--large-share",
         type=Range(0, 1),
-        help="Of the tokens, what the larger model is to write where both write by turns.",
+        help="Of the tokens, what the larger model is to write with the mode switch.",
     )
     @click.option(
         "--cache",

@@ -6,11 +6,6 @@ from typing import Literal
 
 import msgspec
 
-from edge_rt.core.plugins import plugins
-
-GATES = ("entropy", "ead", "step")
-"""The names that a Gating may have, beside those of other packages."""
-
 
 class Dry(msgspec.Struct, frozen=True, array_like=True):
     """A penalty on tokens that would lengthen a repetition: llama.cpp's DRY.
@@ -135,32 +130,23 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     top: list[tuple[bytes, float]] = []
 
 
-def gates() -> tuple[str, ...]:
-    """Return the names of all gates, those of other packages last."""
-    return (*GATES, *(name for name in plugins("edge_rt.gates") if name not in GATES))
-
-
 class Gating(msgspec.Struct, frozen=True, array_like=True):
-    """Which gate decides who of two models writes the next token, and how it is set.
+    """How the entropy gate of two models is set.
 
-    `threshold` is in the gate's own measure; None: its default. With `share` it is moved until
-    the large model writes that share of the tokens, 0 to 1. The large model writes the `first`
-    tokens of an answer. `window` and `dwell` are in tokens, for gates that average and that wait.
+    `threshold` is in bits; None: the default. With `share` it is moved until the large model
+    writes that share of the tokens, 0 to 1. Entropies are means over `window` tokens.
     """
 
-    name: str
     threshold: float | None = None
     share: float | None = None
-    first: int = 0
     window: int = 5
-    dwell: int = 10
 
 
 class Mode(msgspec.Struct, frozen=True, array_like=True):
     """How the tokens of an answer are decided on.
 
     - "single": one model by itself.
-    - "switch": it and its smaller `partner` write by turns, as a gate says.
+    - "switch": its smaller `partner` writes what it is sure of, as the entropy gate says.
     - "speculative": the partner and the text so far draft what the model itself would write.
     - "lookup": so does the text so far alone.
 
@@ -176,8 +162,8 @@ class Mode(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def label(self) -> str:
-        """As requests write it: "switch:ead"."""
-        return self.name if self.gating is None else f"{self.name}:{self.gating.name}"
+        """As requests write it: "switch:entropy"."""
+        return self.name if self.gating is None else f"{self.name}:entropy"
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Group = Literal["edge_rt.gates", "edge_rt.readers"]
+Group = Literal["edge_rt.readers"]
 
 
 BUILDS = {

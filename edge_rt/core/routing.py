@@ -128,15 +128,14 @@ class Objectives(NamedTuple):
 class DecodingRequest(NamedTuple):
     """How tokens are to be decided on; None: as is usual for the model.
 
-    `name` is one of models.pair.MODES, or "switch" with whichever gate is usual. `partner` is the
-    id of the smaller model, and the rest is set as in a Gating.
+    `name` is one of models.pair.MODES, `partner` the id of the smaller model, and the rest is set
+    as in a Gating.
     """
 
     name: str | None = None
     partner: str | None = None
     large_share: float | None = None
     threshold: float | None = None
-    first: int | None = None
 
     @property
     def asks(self) -> bool:

@@ -1,4 +1,4 @@
-"""The distribution that logits give: its largest values, entropy and margin, without a full sort.
+"""The distribution that logits give: its largest values and its entropy, without a full sort.
 
 The order everywhere is by falling logit and, among equal logits, by rising token id. Arrays are
 (vocab,) float32 and are only read.
@@ -102,11 +102,6 @@ class LogitsView:
     def __init__(self, logits: Logits) -> None:
         self._logits = logits
 
-    @property
-    def vocab(self) -> int:
-        """How many tokens there are to choose from."""
-        return self._logits.shape[0]
-
     @cached_property
     def entropy(self) -> float:
         """-Σ p ln p over the whole vocabulary, in nats."""
@@ -117,34 +112,6 @@ class LogitsView:
     def confidence(self) -> float:
         """The probability of the likeliest token, 0 to 1."""
         return 1.0 / self._moments[0]
-
-    @cached_property
-    def margin(self) -> float:
-        """How much more probable the likeliest token is than the next one, 0 to 1."""
-        logits = self._logits
-        best = int(logits.argmax())
-        peak, others = float(logits[best]), (logits[:best], logits[best + 1 :])
-        second = max((float(some.max()) for some in others if some.size), default=-math.inf)
-        if not math.isfinite(peak):
-            return 1.0
-        return self.confidence * (1.0 - math.exp(second - peak))
-
-    def top_entropy(self, count: int) -> float:
-        """Return the entropy of the `count` likeliest tokens among themselves, in nats."""
-        shifted = self._top(count)
-        weights = np.exp(shifted)
-        total = float(weights.sum())
-        return max(0.0, math.log(total) - float(weights @ shifted) / total)
-
-    def _top(self, count: int) -> NDArray[np.float64]:
-        """Return the `count` largest logits less the largest, falling.
-
-        Fewer where others are -inf.
-        """
-        if not math.isfinite(self._peak):
-            return np.zeros(1)
-        ids = ranked(self._logits, top_floor(self._logits, count))[:count]
-        return self._logits[ids].astype(np.float64) - self._peak
 
     @cached_property
     def _moments(self) -> tuple[float, float]:

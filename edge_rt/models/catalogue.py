@@ -15,7 +15,7 @@ from edge_rt.core.errors import ConfigError, ModelNotFound
 from edge_rt.core.files import Sha256, read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
 from edge_rt.models.naming import BackendName, FileName, Id, content_sha256
-from edge_rt.models.pair import MODES, REMOVED_MODES, Pair, is_mode
+from edge_rt.models.pair import MODES, Pair
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
@@ -26,6 +26,8 @@ _Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
 _FileT = TypeVar("_FileT")
 
 log = logging.getLogger(__name__)
+_REMOVED_GATES = ("token", "hysteresis", "early", "random", "never", "always", "verify")
+_REMOVED_MODES = [f"switch:{gate}" for gate in (*_REMOVED_GATES, "ead", "step")]
 SUGGESTIONS = Path(__file__).with_name("suggestions.yaml")
 
 
@@ -207,10 +209,11 @@ def _without_removed(document: Any, path: Path) -> Any:
         if not isinstance(pair, dict):
             continue
         said = cast("dict[str, Any]", pair)
-        if said.pop("kept", None) is not None:
-            log.warning("%s: pairs[%d].kept: removed, and ignored here", path, index)
-        mode = said.get("mode")
-        if mode in REMOVED_MODES and not is_mode(mode):
+        for field in ("kept", "first"):
+            if said.pop(field, None) is not None:
+                log.warning("%s: pairs[%d].%s: removed, and ignored here", path, index, field)
+        mode = str(said.get("mode"))
+        if mode in _REMOVED_MODES:
             listed[index] = {name: said[name] for name in ("large", "small") if name in said}
             advice = f"removed, and ignored here: name one of {', '.join(MODES)}"
             log.warning("%s: pairs[%d].mode: %s %s", path, index, mode, advice)

@@ -5,39 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
-from edge_rt.core.decoding import GATES, Gating, Mode, gates
+from edge_rt.core.decoding import Gating, Mode
 from edge_rt.core.errors import ModelNotFound, RequestError
-from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.models.directory import ModelDirectory, alike
-from edge_rt.models.pair import (
-    LOOKUP,
-    LOSSLESS,
-    SINGLE,
-    SPECULATIVE,
-    SWITCH,
-    Pair,
-    gate_of,
-    is_mode,
-    misfit,
-)
+from edge_rt.models.pair import LOOKUP, MODES, SINGLE, SPECULATIVE, SWITCH, Pair, misfit
 from edge_rt.models.record import ModelRecord
-
-USUAL_GATE, TURNS_GATE = "entropy", "ead"  # of one vocabulary, and of two
-LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
-
 
 Fits = Callable[[ModelRecord, ModelRecord], bool]
 """Whether the second model can be in memory beside the first, and reads as much."""
 
 
 class DecodingOption(NamedTuple):
-    """A mode with its partner; `less` tells how it is less than was asked for, and why.
-
-    `why` tells why a cap calls for it.
-    """
+    """A mode with its partner, and why a cap calls for it; `less`: what of quality that loses."""
 
     mode: Mode = Mode()
     partner: ModelRecord | None = None
@@ -52,7 +32,6 @@ def offer(
     entry: ModelRecord,
     request: DecodingRequest,
     models: ModelDirectory,
-    limits: Limits,
     fits: Fits,
 ) -> DecodingOption:
     """Return how `entry` decodes its answer; raises RequestError where it cannot as is asked.
@@ -62,8 +41,7 @@ def offer(
     """
     partner, pair = partner_of(entry, request, models, seek=request.asks)
     usual = None if pair is None else pair.mode
-    usual_gate = USUAL_GATE if partner is not None and alike(entry, partner) else TURNS_GATE
-    name = _name(request, pair, usual_gate)
+    name = request.name or usual
     if name is None:
         check_settings(SINGLE, request)
         drafts = request.partner is not None and partner is not None and alike(entry, partner)
@@ -73,20 +51,15 @@ def offer(
         return DecodingOption(Mode(name))
     if partner is None:
         raise _alone(entry, name, models)
-    if not request.asks and not fits(entry, partner):
+    if not request.asks and not (alike(entry, partner) and fits(entry, partner)):
         return ALONE
     if name == SPECULATIVE:
         check_settings(name, request)
         return DecodingOption(Mode(name, partner.id), partner)
-    as_usual = pair if pair is not None and name == usual else None
-    gating = _gating(name, request, as_usual)
-    share = _less(gating, limits)
-    why = f"{entry.id} writes {LESS_SHARE:.0%} of the tokens: {limits.why}"
-    mode = Mode(SWITCH, partner.id, gating=share)
-    return DecodingOption(mode, partner, None if share is gating else why)
+    return DecodingOption(Mode(SWITCH, partner.id, gating=_gating(request, pair)), partner)
 
 
-def every(entry: ModelRecord, models: ModelDirectory, limits: Limits) -> list[DecodingOption]:
+def every(entry: ModelRecord, models: ModelDirectory) -> list[DecodingOption]:
     """Return each mode that a request may get without asking for more than that."""
     partner, pair = partner_of(entry, DecodingRequest(), models)
     found = [ALONE]
@@ -94,34 +67,17 @@ def every(entry: ModelRecord, models: ModelDirectory, limits: Limits) -> list[De
         found.append(DecodingOption(Mode(LOOKUP)))
         if alike(entry, partner):
             found.append(DecodingOption(Mode(SPECULATIVE, partner.id), partner))
-    if pair is not None and pair.gate is not None:
-        found.append(offer(entry, DecodingRequest(), models, limits, lambda _, partner: True))
+    if pair is not None and pair.mode is not None and pair.mode.startswith(SWITCH):
+        found.append(offer(entry, DecodingRequest(), models, lambda _, partner: True))
     return found
 
 
-def _name(request: DecodingRequest, pair: Pair | None, usual_gate: str) -> str | None:
-    if request.name != SWITCH:
-        return request.name or (None if pair is None else pair.mode)
-    gate = None if pair is None else pair.gate
-    return f"{SWITCH}:{gate or usual_gate}"
-
-
-def _gating(name: str, request: DecodingRequest, usual: Pair | None) -> Gating:
-    share, threshold, first = request.large_share, request.threshold, request.first
-    if usual is not None:
-        if share is None and threshold is None:
-            share, threshold = usual.large_share, usual.threshold
-        first = usual.first if first is None else first
-    check_settings(name, DecodingRequest(name, None, share, threshold, first))
-    return Gating(gate_of(name) or "", threshold, share, first or 0)
-
-
-def _less(gating: Gating, limits: Limits) -> Gating:
-    """Return the gate with a lower share for the large model, if the governor wants that."""
-    enough = gating.share is not None and gating.share <= LESS_SHARE
-    if not limits.smaller or enough:
-        return gating
-    return replace(gating, share=LESS_SHARE, threshold=None)
+def _gating(request: DecodingRequest, pair: Pair | None) -> Gating:
+    """Return how the gate is set: as the request says, else as the pair does."""
+    check_settings(SWITCH, request)
+    if pair is None or request.large_share is not None or request.threshold is not None:
+        return Gating(request.threshold, request.large_share)
+    return Gating(pair.threshold, pair.large_share)
 
 
 def partner_of(
@@ -171,11 +127,8 @@ def check_mode(request: DecodingRequest) -> None:
     name = request.name
     if name is None:
         return
-    if name == SWITCH:
-        check_settings(f"{SWITCH}:{GATES[0]}", request)
-        return
-    if not is_mode(name):
-        raise refused("mode", _unknown(name))
+    if name not in MODES:
+        raise refused("mode", f"there is no mode {name!r:.80}; there are {', '.join(MODES)}")
     if name in (SINGLE, LOOKUP) and request.partner is not None:
         raise refused("partner", f"the mode {name} takes none: leave it out, or choose another")
     check_settings(name, request)
@@ -183,8 +136,7 @@ def check_mode(request: DecodingRequest) -> None:
 
 def check_settings(mode: str, request: DecodingRequest) -> None:
     """Raise RequestError where what is set besides does not go with `mode`."""
-    first = 0 if request.first is None else request.first
-    wrong = misfit(mode, request.large_share, request.threshold, first)
+    wrong = misfit(mode, request.large_share, request.threshold)
     if wrong is not None:
         raise refused(*wrong)
 
@@ -192,11 +144,3 @@ def check_settings(mode: str, request: DecodingRequest) -> None:
 def refused(field: str, reason: str) -> RequestError:
     """Return the error that a field of `edge` has a wrong value."""
     return RequestError(f"`edge.{field}`: {reason}", param=f"edge.{field}", code="invalid_value")
-
-
-def _unknown(name: str) -> str:
-    kind, colon, gate = name.partition(":")
-    if kind == SWITCH and colon:
-        return f"there is no gate {gate!r:.80}; there are {', '.join(gates())}"
-    known = ", ".join((*LOSSLESS, SWITCH, f"{SWITCH}:GATE"))
-    return f"there is no mode {name!r:.80}; there are {known}"

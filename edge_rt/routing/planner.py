@@ -127,7 +127,7 @@ class Planner:
         """Return each candidate with its prompt."""
         named = [self._models.candidates(model) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(self._models.entries())
-        limits, counts = self._governor_loop.limits, self._threads(ask)
+        counts = self._threads(ask)
         found: list[PlanCandidate] = []
         prompts: dict[str, ReadPrompt] = {}
         options: dict[tuple[str, str], DecodingOption] = {}
@@ -141,7 +141,7 @@ class Planner:
             if lack is None:
                 prompts[entry.id] = asked
             usual = self._router.offer(entry, DecodingRequest())
-            for option in [*every(entry, self._models, limits), usual]:
+            for option in [*every(entry, self._models), usual]:
                 if (entry.id, option.mode.label) in options:
                     continue
                 options[entry.id, option.mode.label] = option

@@ -42,7 +42,7 @@ from edge_rt.routing.lengths import Sizing
 from edge_rt.routing.loading import ModelManager, Room
 from edge_rt.routing.prompts import Prompting, Prompts
 from edge_rt.routing.quality import Floor
-from edge_rt.routing.under_cap import BINDS, ENTROPY, SMALL, UnderCap
+from edge_rt.routing.under_cap import BINDS, SMALL, UnderCap
 from edge_rt.routing.under_cap import Choice as UnderCapChoice
 from edge_rt.routing.variants import Variants
 
@@ -280,7 +280,7 @@ class RequestRouter:
             choice, partner = self._capped(entry, objectives)
             if choice is not None and choice.way.name != SMALL:
                 return self._option(entry, partner, choice)
-        return offer(entry, request, self._models, self._governor_loop.limits, self._fits)
+        return offer(entry, request, self._models, self._fits)
 
     def _capped(
         self, entry: ModelRecord, objectives: Objectives
@@ -310,7 +310,7 @@ class RequestRouter:
             return DecodingOption(Mode(LOOKUP), why=choice.why)
         if share is None:
             return DecodingOption(Mode(name, partner.id), partner, why=choice.why)
-        gating = Gating(ENTROPY, self.under_cap.bits(entry, partner, share), share)
+        gating = Gating(self.under_cap.bits(entry, partner, share), share)
         less = f"{partner.id} writes what it is sure of: {self._governor_loop.limits.why}"
         return DecodingOption(Mode(name, partner.id, gating=gating), partner, less, choice.why)
 
@@ -323,24 +323,17 @@ class RequestRouter:
         """
         offers: dict[str, DecodingOption] = {}
         faults: dict[str, RequestError] = {}
+        pinned = "@" in self._models.resolve(request.model)
         for entry in entries:
             try:
-                offers[entry.id] = self._good_offer(entry, request)
+                offers[entry.id] = self.offer(
+                    entry, request.mode, request.objectives, pinned=pinned
+                )
             except RequestError as error:
                 faults[entry.id] = error
         if not offers:
             raise next(iter(faults.values()))
         return offers, {id: str(fault) for id, fault in faults.items()}
-
-    def _good_offer(self, entry: ModelRecord, request: RouteRequest) -> DecodingOption:
-        """Return the mode of `entry`, with less of it only beside a good enough partner."""
-        pinned = "@" in self._models.resolve(request.model)
-        found = self.offer(entry, request.mode, request.objectives, pinned=pinned)
-        partner = None if found.less is None or found.why is not None else found.partner
-        if partner is None or not self.floor.shortfall(partner, entry, request.objectives):
-            return found
-        limits = dataclasses.replace(self._governor_loop.limits, smaller=False)
-        return offer(entry, request.mode, self._models, limits, self._fits)
 
     def _fits(self, entry: ModelRecord, partner: ModelRecord) -> bool:
         """Return whether `partner` reads as much as `entry`, and can be in memory beside it."""

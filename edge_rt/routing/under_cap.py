@@ -24,7 +24,7 @@ UNTRIED = 0.95  # of the time, by lookup, before any answer has shown it
 LEAST_SHARE = 1.0 / 16.0  # a draft has 15 tokens at most
 RECOVERED = 0.75  # of the way from the small model's figure to the large one's, with the gate
 KEEPS = 0.95  # of a floor that no request names, which the gate may fall short to
-ENTROPY, SMALL = "entropy", "small"
+SMALL = "small"
 MEMORY = 16  # answers
 FEW = 32  # tokens of an answer, below which it teaches nothing
 
@@ -202,7 +202,7 @@ class UnderCap:
         ratio, made, its = served.decode_s / alone_s, served.made, small and small.id
         if mode.gating is None:
             self._took[large.id, its, mode.name].append(ratio)
-        elif mode.gating.name == ENTROPY and small is not None and made is not None:
+        elif small is not None and made is not None:
             costs = self._costs(alone, small, threads)
             share = made.large / max(1, made.large + made.small)
             if costs is not None:

@@ -171,7 +171,7 @@ class Container:
             self.supervisor,
             history=BoardHistory(config.governor.horizon_s, parts.wall),
             busy=lambda: self.occupancy.active > 0,
-            smaller=self._may_be_smaller,
+            smaller=lambda: bool(self._config.models.smaller),
             clock=clock,
             clocks=self.knobs.clocks,
             companion=self.companion,
@@ -340,11 +340,6 @@ class Container:
         """Return what the cap on power leaves above the idle draw; None while either is unknown."""
         cap_w, idle_w = self.governor_loop.governor.budget.power_w, self.energy_meter.idle_w
         return None if cap_w is None or idle_w is None else cap_w - idle_w
-
-    def _may_be_smaller(self) -> bool:
-        """Whether requests can be answered with less of a model than they ask for."""
-        pairs = self._store.catalogue.pairs
-        return bool(self._config.models.smaller) or any(pair.gate for pair in pairs)
 
     def _greet(self, client: EngineClient) -> None:
         self.energy_meter.listen(client)

@@ -168,10 +168,10 @@ def test_joules_of_a_simulated_board_are_told_on_that_board_alone(
 
 
 def test_how_an_answer_was_decoded_is_told_again(cached: Any, service: Any, script: Any) -> None:
-    service.mode = Mode("switch", "tiny", "the partner's prompt", Gating("ead", share=0.3))
+    service.mode = Mode("switch", "tiny", "the partner's prompt", Gating(share=0.3))
     end = Finished(1, 0, "stop", Timings(0.1, 0.2, 0.3, 10, 0, 4), made=Made(3, 1, 2))
     service.script = lambda call: [script.started(), script.delta("Hi"), script.cost(), end]
-    asked = {**GREEDY, "edge": {"mode": "switch:ead"}}
+    asked = {**GREEDY, "edge": {"mode": "switch:entropy"}}
     first, again = (edge_of(cached.chat(**asked)) for _ in range(2))
     for name in ("mode", "partner", "small_tokens", "large_tokens", "switches"):
         assert again[name] == first[name]
@@ -325,7 +325,7 @@ def test_a_template_that_knows_the_time_makes_another_question(cached: Any, serv
 
 def test_so_does_the_template_of_a_partner(cached: Any, service: Any) -> None:
     service.timed = ("other-1.5b@q4",)
-    helped = {**GREEDY, "edge": {"mode": "switch:ead", "partner": "other-1.5b@q4"}}
+    helped = {**GREEDY, "edge": {"mode": "switch:entropy", "partner": "other-1.5b@q4"}}
     for prompt, hits in (("It is Monday.", (False, False)), ("It is Tuesday.", (False, True))):
         service.prompt = prompt
         assert tuple("cache" in edge_of(cached.chat(**how)) for how in (helped, GREEDY)) == hits

@@ -33,11 +33,10 @@ TOOL = st.builds(
 EDGE: dict[str, tuple[Any, Any]] = {
     "prefer": (st.sampled_from(["latency", "quality"]), None),
     "quality": (st.sampled_from(["low", "high", 0.3]), None),
-    "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:ead"]), None),
+    "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:entropy"]), None),
     "partner": (st.sampled_from(["smol", "tiny"]), None),
     "large_share": (SHARE, None),
     "threshold": (SHARE, None),
-    "first": (st.integers(0, 9), None),
     "latency_s": (st.floats(1, 9), None),
     "energy_j": (st.floats(1, 9), None),
 }
@@ -104,7 +103,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         body["response_format"] = draw(FORMAT)
     if draw(st.booleans()):
-        body["edge"] |= {"mode": "switch:ead", "large_share": draw(SHARE)}
+        body["edge"] |= {"mode": "switch:entropy", "large_share": draw(SHARE)}
     return body
 
 

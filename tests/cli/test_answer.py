@@ -33,8 +33,8 @@ def test_a_simulated_board_is_named_beside_its_joules() -> None:
 
 
 def test_how_two_models_made_it_is_told() -> None:
-    edge = {"mode": "switch:ead", "partner": "tiny", "small_tokens": 48, "large_tokens": 16}
-    assert cost(**edge).endswith("smol, llama.cpp, switch:ead: 25 % by the large model")
+    edge = {"mode": "switch:entropy", "partner": "tiny", "small_tokens": 48, "large_tokens": 16}
+    assert cost(**edge).endswith("smol, llama.cpp, switch:entropy: 25 % by the large model")
     assert cost(mode="single", partner=None) == cost()
 
 

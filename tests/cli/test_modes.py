@@ -8,7 +8,7 @@ import pytest
 
 from edge_rt.cli.text import making
 
-TURNS = {"mode": "switch:ead", "small_tokens": 48, "large_tokens": 16}
+TURNS = {"mode": "switch:entropy", "small_tokens": 48, "large_tokens": 16}
 DRAFTS = {"mode": "speculative", "small_tokens": 0, "large_tokens": 64}
 DRAFTS |= {"accepted_tokens": 40, "rejected_tokens": 12}
 
@@ -19,10 +19,10 @@ DRAFTS |= {"accepted_tokens": 40, "rejected_tokens": 12}
         ({}, ""),
         ({"mode": None}, ""),
         ({"mode": "single"}, ""),
-        (TURNS, "switch:ead: 25 % by the large model"),
+        (TURNS, "switch:entropy: 25 % by the large model"),
         (DRAFTS, "speculative: 40 of 52 drafted tokens kept"),
         ({"mode": "lookup\x1b"}, "lookup"),
-        (TURNS | {"small_tokens": 0, "large_tokens": 0}, "switch:ead: 0 % by the large model"),
+        (TURNS | {"small_tokens": 0, "large_tokens": 0}, "switch:entropy: 0 % by the large model"),
     ],
 )
 def test_what_is_told_of_an_answer(told: dict[str, Any], words: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.gate import Aim
+from edge_rt.decoding.entropy_gate import Aim
 
 
 def test_without_a_share_the_threshold_stays() -> None:

@@ -89,7 +89,7 @@ def test_guesses_agree_more_often_than_independent_draws_would() -> None:
     assert same > 2.0 * chance
 
 
-@pytest.mark.parametrize("rule", [Exact(), EntropyGate(Gating("entropy"))])
+@pytest.mark.parametrize("rule", [Exact(), EntropyGate(Gating())])
 def test_nothing_is_recorded_before_it_is_asked_for(rule: Exact | EntropyGate) -> None:
     sampler, twin = (Sampler(Sampling(), seed=5) for _ in range(2))
     draft = [twin.guess(logits_after(0, [at]), [0] * at) for at in range(4)]

@@ -21,7 +21,7 @@ GREEDY = Sampling(temperature=0.0)
 
 
 def gate(threshold: float | None = None, share: float | None = None, **more: int) -> EntropyGate:
-    return EntropyGate(Gating("entropy", threshold, share, **more))
+    return EntropyGate(Gating(threshold, share, **more))
 
 
 def drafted(by: EntropyGate, bits: Sequence[float]) -> int:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import token_gate
-from evallib import gates
 from strikes import Asking, beset, streamed
 
 from edge_rt.models.catalogue import load_catalogue
@@ -23,7 +21,7 @@ LARGE, SMALL = "smollm2-135m-instruct", "smollm2-small"
 ASK = {"prompt": "Once upon a time there was a fox who", "max_tokens": 40, "ignore_eos": True}
 GREEDY = {"temperature": 0}
 SAMPLED = {"temperature": 1.0, "seed": 5}
-TURNS = {"mode": "switch:token", "large_share": 0.4}
+TURNS = {"mode": "switch", "large_share": 0.4}
 
 Daemon = Any
 
@@ -44,13 +42,11 @@ def pair_store(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def daemon(make_daemon: Any, pair_store: Path, tmp_path_factory: Any) -> Iterator[Daemon]:
-    """One that knows of the pair, and has gates to compare with."""
+    """One that knows of the pair."""
     catalogue = tmp_path_factory.mktemp("c") / "pairs.yaml"
     catalogue.write_text(f"pairs: [{{large: {LARGE}, small: {SMALL}, mode: single}}]")
     models = {"catalogue": [str(catalogue)], "default": LARGE}
-    path = gates.install(tmp_path_factory.mktemp("gates"))
-    path = f"{path}:{token_gate.install(tmp_path_factory.mktemp('token'))}"
-    made = make_daemon(pair_store, through=["env", f"PYTHONPATH={path}"], models=models)
+    made = make_daemon(pair_store, models=models)
     yield made
     made.close()
 
@@ -79,26 +75,15 @@ def test_what_is_lossless_changes_nothing(daemon: Daemon, mode: str, how: dict) 
         assert edge["partner"] == SMALL
 
 
-@pytest.mark.parametrize(("gate", "writer"), [("always", LARGE), ("never", SMALL)])
-def test_who_always_writes_writes_as_if_alone(daemon: Daemon, gate: str, writer: str) -> None:
-    told = answer(daemon, edge={"mode": f"switch:{gate}"})
-    assert told["choices"][0]["text"] == text(daemon, writer)
-    other = "small_tokens" if writer == LARGE else "large_tokens"
-    assert (told["edge"][other], told["edge"]["switches"]) == (0, 0)
-
-
-@pytest.mark.parametrize("gate", ["ead", "step", "entropy", "random"])
-def test_every_gate_makes_an_answer_and_tells_who_wrote_it(daemon: Daemon, gate: str) -> None:
-    edge = answer(daemon, edge={"mode": f"switch:{gate}", "large_share": 0.4, "first": 3})["edge"]
-    assert edge["mode"] == f"switch:{gate}"
+def test_the_gate_makes_an_answer_and_tells_who_wrote_it(daemon: Daemon) -> None:
+    edge = answer(daemon, edge=TURNS)["edge"]
+    assert edge["mode"] == "switch:entropy"
     assert edge["small_tokens"] + edge["large_tokens"] == 40
-    assert edge["large_tokens"] >= 3
-    drafted = edge["accepted_tokens"] + edge["rejected_tokens"]
-    assert (drafted > 0) == (gate == "entropy")
+    assert edge["accepted_tokens"] + edge["rejected_tokens"] > 0
 
 
 def test_answers_of_all_modes_run_side_by_side(daemon: Daemon, tools: Any) -> None:
-    modes = ("single", "speculative", "lookup", "switch:always")
+    modes = ("single", "speculative", "lookup")
     edges = [{"mode": mode} for mode in modes] + [TURNS]
     before = [text(daemon, edge=edge) for edge in edges]
     calls = [lambda edge=edge: text(daemon, edge=edge) for edge in edges * 2]

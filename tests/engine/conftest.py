@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
 import pytest
-import token_gate
 from duo import Duo, TextToy
-from evallib import gates
 from heard import Heard, Listener
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -23,9 +20,6 @@ from edge_rt.backends.base import Batch, InfillMarks, fingerprint
 from edge_rt.core.cached import Which
 from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import EngineError
-from edge_rt.core.plugins import plugins
-from edge_rt.decoding.distribution import LogitsView
-from edge_rt.decoding.gate import Gate
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefixes import PrefixTarget
@@ -312,30 +306,6 @@ def alone(
     )
 
 
-def by_turns(
-    request: Generate, index: int, gate: Gate, context: int = 96
-) -> tuple[str, list[int], str, str | None]:
-    """Return what it must be where the toy model and one with a quirk write as `gate` says."""
-    sampling, prompt = request.sampling, list(request.prompt)
-    sampler = Sampler(sampling, seed=sampling.seed or 0, prompt=prompt).fork(index)
-    writer = gate.opens
-
-    def draw(tokens: list[int]) -> int:
-        nonlocal writer
-        while True:
-            logits = toy_logits([*prompt, *tokens], int(writer == "small"))
-            look = gate.looks(writer)
-            verdict = gate.judge(writer, 0.0 if look is None else look(LogitsView(logits)))
-            if not verdict.take:
-                writer = "large"
-                continue
-            token = sampler.sample(logits).token
-            writer = gate.took(writer, PIECES[token]) or verdict.then
-            return token
-
-    return outcome(request, draw, context)
-
-
 def outcome(
     request: Generate, draw: Callable[[list[int]], int], context: int = 96
 ) -> tuple[str, list[int], str, str | None]:
@@ -411,18 +381,6 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     return plain[kind]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _controls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Have the gates that never switch, and that of chance, as if they were installed."""
-    path = gates.install(tmp_path_factory.mktemp("gates")).split(":")
-    path += token_gate.install(tmp_path_factory.mktemp("token")).split(":")
-    plugins.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*path, *sys.path])
-        yield
-    plugins.cache_clear()
-
-
 @pytest.fixture(scope="session")
 def any_of() -> Callable[[Any], st.SearchStrategy[Any]]:
     """The strategy for a type of message; see `values`."""
@@ -477,12 +435,6 @@ class TextBackend(TextToy, FakeBackend):
 def text_toy() -> type[TextBackend]:
     """The class of toy models that read any text."""
     return TextBackend
-
-
-@pytest.fixture(scope="session")
-def reference_of_two() -> Callable[..., tuple[str, list[int], str, str | None]]:
-    """The right outcome of an answer of two toy models; see `by_turns`."""
-    return by_turns
 
 
 @pytest.fixture(scope="session")

@@ -88,10 +88,7 @@ def test_later_files_win(mine: Path, tmp_path: Path) -> None:
 def test_pairs_come_with_it_and_own_ones_first(mine: Path) -> None:
     large, small = "qwen2.5-coder-1.5b-instruct", "qwen2.5-coder-0.5b-instruct"
     pairs = load_catalogue().pairs
-    assert [(p.large, p.small) for p in pairs] == [
-        (large, small),
-        (large, "smollm2-135m-instruct"),
-    ]
+    assert [(p.large, p.small) for p in pairs] == [(large, small)]
     assert all(load_catalogue().find(p.large) and load_catalogue().find(p.small) for p in pairs)
     mine.write_text(f"pairs: [{{large: {large}, small: {small}, mode: speculative}}]")
     own = load_catalogue([mine]).pairs
@@ -101,13 +98,18 @@ def test_pairs_come_with_it_and_own_ones_first(mine: Path) -> None:
 def test_what_pairs_had_before_is_a_warning(mine: Path, caplog: pytest.LogCaptureFixture) -> None:
     mine.write_text(
         "pairs:\n"
-        "  - {large: a, small: b, mode: switch:early, threshold: 2, kept: {figures: {arc: 1}}}\n"
-        "  - {large: a, small: c, mode: switch:step, large_share: 0.3}\n"
+        "  - {large: a, small: b, mode: switch:early, threshold: 2, first: 4, kept: {arc: 1}}\n"
+        "  - {large: a, small: c, mode: switch:entropy, large_share: 0.3}\n"
     )
     first, second = load_catalogue([mine]).pairs_of("a")
     assert (first.small, first.mode, first.threshold) == ("b", None, None)
-    assert (second.mode, second.large_share) == ("switch:step", 0.3)
-    for words in ("pairs[0].kept", "pairs[0].mode: switch:early removed", "switch:ead"):
+    assert (second.mode, second.large_share) == ("switch:entropy", 0.3)
+    for words in (
+        "pairs[0].kept",
+        "pairs[0].first",
+        "pairs[0].mode: switch:early removed",
+        "switch:entropy",
+    ):
         assert words in caplog.text
     assert "pairs[1]" not in caplog.text
 

@@ -96,8 +96,8 @@ def test_a_pair_and_how_it_answers(kit: Any) -> None:
     found = {tuple(digests(kit.house(models=("tiny", "two"))))}
     for pair in (
         Pair(large="tiny", small="two"),
-        Pair(large="tiny", small="two", mode="switch:step"),
-        Pair(large="tiny", small="two", mode="switch:step", large_share=0.3),
+        Pair(large="tiny", small="two", mode="switch:entropy"),
+        Pair(large="tiny", small="two", mode="switch:entropy", large_share=0.3),
         Pair(large="tiny", small="gone"),
     ):
         house = kit.house(models=("tiny", "two"))

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from graded import graded
 from msgspec.structs import replace as changed
 from simulated import Simulated
 
-from edge_rt.config.schema import Config, Models
+from edge_rt.config.schema import Config
 from edge_rt.core.chat_format import ChatPrompt
 from edge_rt.core.decoding import Gating, Made, Mode, Sampling
 from edge_rt.core.errors import RequestError
@@ -21,12 +20,11 @@ from edge_rt.core.requests import Call, Cost, Plan
 from edge_rt.core.routing import DecodingRequest, RequestTokens, RouteRequest
 from edge_rt.models.loading import resident_name
 from edge_rt.models.pair import Pair
-from edge_rt.routing.decoding_options import LESS_SHARE
 from edge_rt.routing.router import ONLY
 
 BIG, TINY = "big", "tiny"
 SPECULATIVE = Mode("speculative", TINY)
-SWITCH = Pair(large=BIG, small=TINY, mode="switch:ead", large_share=0.4)
+SWITCH = Pair(large=BIG, small=TINY, mode="switch:entropy", large_share=0.4)
 MADE = Made(small=6, large=3, switches=2, catch_up=5, accepted=0, rejected=1)
 HALF = Made(small=1, large=1, switches=1, catch_up=1, accepted=0, rejected=1)
 TOKENS = RequestTokens(64, 0, 65)
@@ -145,7 +143,7 @@ def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
     [
         (None, BIG),
         (SPECULATIVE, BIG),
-        (Mode("switch", TINY, gating=Gating("ead")), TINY),
+        (Mode("switch", TINY, gating=Gating()), TINY),
     ],
 )
 def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
@@ -169,10 +167,10 @@ def test_what_is_asked_for_is_served(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
         served = await house.service.router.route(
-            route_request(DecodingRequest("switch:ead", large_share=0.3))
+            route_request(DecodingRequest("switch:entropy", large_share=0.3))
         )
         assert served.model == BIG
-        assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
+        assert served.mode == Mode("switch", TINY, gating=Gating(share=0.3))
         assert (served.why, served.trace) == (ONLY, None)
         assert (
             await house.service.router.route(route_request(DecodingRequest("single")))
@@ -202,7 +200,7 @@ def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, SWITCH)
         served = await house.service.router.route(route_request())
-        assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.4))
+        assert served.mode == Mode("switch", TINY, gating=Gating(share=0.4))
         house.routing.router._room._available = lambda: 0
         assert (await house.service.router.route(route_request())).mode is None
 
@@ -216,36 +214,6 @@ def test_the_usual_mode_is_for_what_both_can_read(kit: Any) -> None:
         short = replace(tiny, summary=changed(tiny.summary, context_train=1024))
         house.entries = lambda: [big, short]
         assert (await house.service.router.route(route_request())).mode is None
-
-    kit.run(run())
-
-
-def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -> None:
-    async def run() -> None:
-        smaller = Config(models=Models(smaller={BIG: TINY}))
-        house = house_of(kit, SWITCH, config=smaller)
-        house.governor_loop.allow(smaller=True, why="the board is hot")
-        served = await house.service.router.route(route_request())
-        assert (served.model, served.asked) == (BIG, None)
-        assert served.mode.gating == Gating("ead", share=LESS_SHARE)
-        assert served.less == "big writes 20% of the tokens: the board is hot"
-        alone = await house.service.router.route(route_request(DecodingRequest("single")))
-        assert (alone.model, alone.asked, alone.mode) == (TINY, BIG, None)
-
-    kit.run(run())
-
-
-def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, SWITCH)
-        house.governor_loop.allow(smaller=True, why="the board is hot")
-        graded(house, big=0.9, tiny=0.145)
-        served = await house.service.router.route(route_request())
-        assert served.mode.gating != Gating("ead", share=LESS_SHARE)
-        assert served.less is None
-        graded(house, big=0.9, tiny=0.3)
-        served = await house.service.router.route(route_request())
-        assert served.mode.gating == Gating("ead", share=LESS_SHARE)
 
     kit.run(run())
 
@@ -296,7 +264,7 @@ def test_a_partner_reads_by_its_own_template(kit: Any) -> None:
     kit.run(run())
 
 
-ASKED = [DecodingRequest("switch"), DecodingRequest(partner=TINY), DecodingRequest(first=2)]
+ASKED = [DecodingRequest("switch"), DecodingRequest(partner=TINY), DecodingRequest(large_share=0.3)]
 
 
 def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(kit: Any) -> None:

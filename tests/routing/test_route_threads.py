@@ -172,7 +172,7 @@ def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> Non
         other = replace(entry, id="other", backend="onnx")
         assert routing.variants.threads(other) == ()
         for partner, counts in ((entry, (1, 2)), (other, ())):
-            helped = DecodingOption(Mode("switch", partner.id, gating=Gating("ead")), partner)
+            helped = DecodingOption(Mode("switch", partner.id, gating=Gating()), partner)
             variant = routing.variants.of(entry, helped, 2, any_threads=True)
             assert variant.threads == counts
 

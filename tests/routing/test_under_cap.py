@@ -188,7 +188,7 @@ def test_a_short_or_a_single_answer_decides_little(kit: Any) -> None:
 def test_the_gate_begins_where_it_ended_for_the_pair(kit: Any) -> None:
     rule, (large, small) = capped(), models(kit)
     assert rule.bits(large, small, 0.2) < rule.bits(large, small, 0.1)
-    mode = Mode("switch", "small", gating=Gating("entropy", 1.0, 0.2))
+    mode = Mode("switch", "small", gating=Gating(1.0, 0.2))
     made = Made(small=102, large=26, threshold=0.4)
     for _ in range(4):
         rule.learn(large, small, mode, 2, Served(10, 0, 128, 1.0, 12.0, made=made))

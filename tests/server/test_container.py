@@ -18,15 +18,11 @@ from edge_rt.config.schema import (
     Engine,
     GovernorConfig,
     Knobs,
-    Models,
     Sensors,
 )
 from edge_rt.core.limits import ClockSteps
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.pair import Pair
-from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container
 from edge_rt.testing.board import FakeBoard
 
@@ -86,27 +82,6 @@ def test_what_is_kept_no_more_is_gone_once_the_doors_open(kit: Any, tmp_path: Pa
         async with rooms(tmp_path, cache=Cache(enabled=False)).open():
             await asyncio.sleep(0)  # so that all has begun that is to end
             assert not (tmp_path / "cache.db").exists()
-
-    kit.run(run())
-
-
-@pytest.mark.parametrize(
-    ("pair", "models", "sacrificed"),
-    [
-        (None, Models(), False),
-        (None, Models(smaller={"big": "tiny"}), True),
-        (Pair(large="big", small="tiny", mode="speculative"), Models(), False),
-        (Pair(large="big", small="tiny", mode="switch:ead"), Models(), True),
-    ],
-)
-def test_less_of_a_model_is_sacrificed_where_there_is_less(
-    kit: Any, tmp_path: Path, pair: Pair | None, models: Models, sacrificed: bool
-) -> None:
-    store = Store(tmp_path / "models", Catalogue(pairs=[] if pair is None else [pair]))
-
-    async def run() -> None:
-        made = build(Config(models=models), tmp_path, store=store)
-        assert made._may_be_smaller() == sacrificed
 
     kit.run(run())
 

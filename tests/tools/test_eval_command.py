@@ -83,12 +83,12 @@ def test_modes_go_into_the_request(data: Path, tmp_path: Path) -> None:
             "--limit",
             "1",
         ]
-        words += ["--mode", "single", "--mode", "switch:ead"]
+        words += ["--mode", "single", "--mode", "switch:entropy"]
         done = call(*words, "--json", tmp_path / "out.json")
     assert done.exit_code == 0, done.output
     assert [body["edge"] for body in server.questions] == [
         {"cache": "off", "mode": "single"},
-        {"cache": "off", "mode": "switch:ead"},
+        {"cache": "off", "mode": "switch:entropy"},
     ]
 
 
@@ -161,7 +161,6 @@ def test_nobody_there_is_told(data: Path, tmp_path: Path) -> None:
         (["run", "--data", "d"], "--task"),
         (["run", "--task", "arc"], "--data"),
         (["switch", *ARC, "--pair", "x", "--shares", "ten"], "percentages"),
-        (["switch", *ARC, "--pair", "x", "--gates", "heaven"], "heaven"),
         (["switch", *ARC], "--pair"),
     ],
 )
@@ -191,7 +190,7 @@ def test_an_address_that_cannot_be_asked_is_told(url: str, data: Path) -> None:
 def test_ways_of_a_pair_are_compared(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    joules = {"single": 4.0, "speculative": 3.0, "lookup": 3.5, "switch:ead": 2.0}
+    joules = {"single": 4.0, "speculative": 3.0, "lookup": 3.5, "switch:entropy": 2.0}
 
     def edge(body: dict[str, Any]) -> dict[str, Any]:
         mode = body.get("edge", {}).get("mode", "single")
@@ -208,7 +207,7 @@ def test_ways_of_a_pair_are_compared(
 
     monkeypatch.setattr("evals.switch.Counted", Hosted)
     words = ["switch", "--task", "gsm8k", "--data", data, "--limit", "3", "--pair", "big"]
-    words += ["--partner", "tiny", "--gates", "ead,random", "--shares", "20,40"]
+    words += ["--partner", "tiny", "--shares", "20,40"]
     with serving(tmp_path / "s", speak, edge):
         done = call(*words, "--json", tmp_path / "out.json")
     assert done.exit_code == 0, done.output
@@ -218,8 +217,8 @@ def test_ways_of_a_pair_are_compared(
     assert found["switch_speed_lossless"] > 0.0
     assert rows["oracle"]["accuracy"]["value"] == 1.0
     assert rows["speculative"]["against_large"]["equal"] == 3
-    assert rows["ead@20"]["gap_recovered"]["value"] == 1.0
-    assert rows["ead@40"]["against_random"]["accuracy_difference"]["value"] == 1.0
+    assert rows["entropy@20"]["gap_recovered"]["value"] == 1.0
+    assert rows["entropy@40"]["against_random"]["accuracy_difference"]["value"] == 1.0
     assert rows["random@20"]["large_share"] == 0.2
 
 

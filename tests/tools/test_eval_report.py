@@ -109,24 +109,21 @@ def test_the_gap_is_that_between_the_two_models() -> None:
 
 
 def rows() -> list[dict[str, object]]:
-    asked = ways(
-        Pair(large="big", small="tiny"), ["ead", "step", "random", "never"], [0.2], first=0
-    )
+    asked = ways(Pair(large="big", small="tiny"), [0.2])
     answers = {way.name: found([True, way.name != "small"], energy_j=2.0) for way in asked}
-    answers["step@20"] = found([True, True], energy_j=1.0, large_tokens=2, small_tokens=8)
+    answers["entropy@20"] = found([True, True], energy_j=1.0, large_tokens=2, small_tokens=8)
     return switch_rows(asked, answers, BOOT)
 
 
 def test_a_gate_is_held_against_chance_at_the_same_share_lookup_and_the_large_model() -> None:
     by_name = {row["name"]: row for row in rows()}
-    step = by_name["step@20"]
-    assert step["against_random"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert step["against_lookup"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert step["against_large"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
-    assert step["edge"] == {"mode": "switch:step", "partner": "tiny", "large_share": 0.2}
+    gated = by_name["entropy@20"]
+    assert gated["against_random"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert gated["against_lookup"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert gated["against_large"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert gated["edge"] == {"mode": "switch:entropy", "partner": "tiny", "large_share": 0.2}
     assert by_name["random@20"]["against_random"] is None
     assert by_name["large"]["against_random"] is None
-    assert by_name["never"]["against_random"] is None
 
 
 def test_an_oracle_takes_the_small_model_where_it_is_right() -> None:
@@ -165,10 +162,10 @@ def test_a_pass_takes_what_a_line_between_the_known_rows_says() -> None:
 
 
 def test_ways_that_nobody_asked_yet_are_left_out() -> None:
-    asked = ways(Pair(large="big", small="tiny"), ["step"], [0.2], first=0)
-    only = {way.name: found([True]) if way.name == "step@20" else {} for way in asked}
+    asked = ways(Pair(large="big", small="tiny"), [0.2])
+    only = {way.name: found([True]) if way.name == "entropy@20" else {} for way in asked}
     (row,) = switch_rows(asked, only, BOOT)
-    assert (row["name"], row["against_large"], row["gap_recovered"]) == ("step@20", None, None)
+    assert (row["name"], row["against_large"], row["gap_recovered"]) == ("entropy@20", None, None)
 
 
 def test_a_table_has_a_line_for_each_row_and_dashes_for_the_unknown() -> None:

@@ -19,7 +19,7 @@ from evallib.way import Way, chosen, ways
 from edge_rt.models.pair import Pair
 
 PAIR = Pair(large="big", small="tiny")
-SMALL, LARGE, SWITCH = chosen(ways(PAIR, ["step"], [0.2], first=4), ["small", "large", "step"])
+SMALL, LARGE, SWITCH = chosen(ways(PAIR, [0.2]), ["small", "large", "entropy"])
 
 
 class Echo(Task):
@@ -75,7 +75,7 @@ def test_all_ways_answer_a_question_before_the_next_one(tmp_path: Path) -> None:
     first, other, second = asked_of(server)[:3], asked_of(server)[3:6], asked_of(server)[6:]
     assert {question for question, _ in first + other} == {"question 0"}
     assert {question for question, _ in second} == {"question 1"}
-    modes = ["single", "single", "switch:step"]
+    modes = ["single", "single", "switch:entropy"]
     assert [mode for _, mode in first] == modes
     assert sorted(mode for _, mode in second) == modes
     assert [mode for _, mode in second] != modes  # another one is first
@@ -93,10 +93,9 @@ def test_a_request_says_all_that_is_asked(tmp_path: Path) -> None:
         "seed": 3,
         "edge": {
             "cache": "off",
-            "mode": "switch:step",
+            "mode": "switch:entropy",
             "partner": "tiny",
             "large_share": 0.2,
-            "first": 4,
         },
     }
 
@@ -115,7 +114,7 @@ def test_an_answer_is_kept_with_what_it_took(tmp_path: Path) -> None:
         "energy_j": 2.5,
         "power_w": 5.0,
         "temp_c": 50.0,
-        "mode": "switch:step",
+        "mode": "switch:entropy",
         "small_tokens": 3,
         "large_tokens": 1,
         "switches": 2,
@@ -217,16 +216,16 @@ def test_a_server_that_takes_no_request_now_is_asked_again(tmp_path: Path) -> No
 
 
 def test_ways_have_names_and_can_be_chosen_by_them() -> None:
-    found = ways(PAIR, ["token", "random", "never"], [0.1, 0.25], first=0)
+    found = ways(PAIR, [0.1, 0.25])
     names = [way.name for way in found]
     assert names[:4] == ["small", "large", "speculative", "lookup"]
-    assert names[4:] == ["token@10", "token@25", "random@10", "random@25", "never"]
-    assert [way.name for way in chosen(found, ["large", "token", "random@25"])] == [
+    assert names[4:] == ["entropy@10", "entropy@25", "random@10", "random@25"]
+    assert [way.name for way in chosen(found, ["large", "entropy", "random@25"])] == [
         "large",
-        "token@10",
-        "token@25",
+        "entropy@10",
+        "entropy@25",
         "random@25",
     ]
-    assert found[-1].edge == {"mode": "switch:never", "partner": "tiny"}
+    assert found[-1].edge == {"mode": "switch:random", "partner": "tiny", "large_share": 0.25}
     with pytest.raises(KeyError):
         chosen(found, ["step"])

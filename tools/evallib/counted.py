@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -18,22 +16,23 @@ from benchlib.http import Address
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.core.decoding import Gating, Made, Mode, Sampling
 from edge_rt.core.events import Finished
-from edge_rt.core.plugins import plugins
+from edge_rt.engine.generation import modes
 from edge_rt.engine.generation.modes import Exactness
 from edge_rt.engine.protocol import Failed, Generate, ModelOrigin, ModelSpec, SetLimits, StepOutput
 from edge_rt.engine.scheduler.runner import EngineCounters
 from edge_rt.engine.worker.model_registry import ModelRegistry
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pair import gate_of
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.chat_template import ChatTemplate
-from evallib import gates
 from evallib.asker import Reply, Unanswered
+from evallib.gates import RandomGate
 from evallib.hosting import Host
+from evallib.way import CONTROL
 
 EXACT = patch.object(Exactness, "rows", 16)
 """Has drafts be as long as where all passes round alike: the model of the costs is such a one, and
 the file that stands in for it may not be."""
+CHANCE = patch.object(modes, "EntropyGate", RandomGate)
 OUTPUTS = 17  # tokens of a pass whose logits are wanted, a draft and one
 Costs = Mapping[int, float]
 """Milliseconds of a pass by its rows, rising."""
@@ -108,7 +107,8 @@ class CountedEngine:
             id, model, prompt, True, sampling, body["max_tokens"], fresh=True, mode=mode_of(edge)
         )
         begin_s = self._clock.now
-        text, end = self._run(asked)
+        with CHANCE if edge.get("mode") == f"switch:{CONTROL}" else nullcontext():
+            text, end = self._run(asked)
         seconds = self._clock.now - begin_s
         made = end.made or Made()
         told = {"mode": edge.get("mode"), "energy_j": seconds * self._how.added_w, **made.named()}
@@ -148,18 +148,16 @@ class CountedEngine:
 
 def mode_of(edge: Mapping[str, Any]) -> Mode | None:
     """Return the mode that a request's `edge` asks for; None: one model by itself."""
-    name, gate = edge.get("mode", "single"), gate_of(edge.get("mode", ""))
+    name, _, gate = edge.get("mode", "single").partition(":")
     if name == "single":
         return None
-    if gate is None:
-        return Mode(name, edge.get("partner"))
-    share, first = edge.get("large_share"), edge.get("first", 0)
-    return Mode("switch", edge["partner"], gating=Gating(gate, None, share, first))
+    gating = Gating(share=edge.get("large_share")) if gate else None
+    return Mode(name, edge.get("partner"), gating=gating)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """An engine with the large and the small model, and our gates beside those that there are."""
+    """An engine with the large and the small model."""
 
     store: Path
     models: Sequence[str]
@@ -171,13 +169,9 @@ class Counted:
     async def run(self) -> AsyncGenerator[Host]:
         """Fetch what is missing of the models, load them, and yield the engine as a host."""
         files = {model: model_file(self.store, model) for model in self.models}
-        with TemporaryDirectory(prefix="edge-rt-eval-") as folder, EXACT:
-            gates.install(Path(folder))
-            sys.path.insert(0, folder)
-            plugins.cache_clear()
+        with EXACT:
             engine = CountedEngine(files, Store(self.store, load_catalogue()), self)
             try:
                 yield Host(Address(), asker=engine)
             finally:
                 engine.close()
-                sys.path.remove(folder)

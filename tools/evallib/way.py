@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair, gate_of
+from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair
 from evallib import EvalError
-from evallib.gates import FIXED
 
-CONTROL = "random"
+GATED, CONTROL = "entropy", "random"
 SMALL, LARGE = "small", "large"
 
 
@@ -27,7 +27,7 @@ class Way:
     @property
     def gate(self) -> str | None:
         """The gate of a switch."""
-        return gate_of(str(self.edge.get("mode", "")))
+        return str(self.edge.get("mode", "")).partition(":")[2] or None
 
     @property
     def share(self) -> float | None:
@@ -45,11 +45,8 @@ def pair_of(large: str, small: str | None) -> Pair:
     return known[0]
 
 
-def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) -> list[Way]:
-    """Each model alone, the two lossless ways, and every gate at every share.
-
-    The large model writes the `first` tokens of what a gate decides on; shares are of 1.
-    """
+def ways(pair: Pair, shares: Iterable[float]) -> list[Way]:
+    """Return each model alone, the two lossless ways, and the gate and chance at every share."""
     found = [
         Way(SMALL, pair.small, {"mode": "single"}, (pair.small,)),
         Way(LARGE, pair.large, {"mode": "single"}, (pair.large,)),
@@ -61,11 +58,7 @@ def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) 
         ),
         Way(LOOKUP, pair.large, {"mode": LOOKUP}, (pair.large,)),
     ]
-    shares = list(shares)
-    for gate in gates:
-        for share in shares if gate not in FIXED else [None]:
-            found.append(_switch(pair, gate, share, first))
-    return found
+    return found + [_switch(pair, *one) for one in product((GATED, CONTROL), shares)]
 
 
 def chosen(found: Sequence[Way], names: Sequence[str]) -> list[Way]:
@@ -80,11 +73,6 @@ def chosen(found: Sequence[Way], names: Sequence[str]) -> list[Way]:
     return [way for way in found if not names or way.name in names or way.gate in names]
 
 
-def _switch(pair: Pair, gate: str, share: float | None, first: int) -> Way:
-    edge: dict[str, Any] = {"mode": f"switch:{gate}", "partner": pair.small}
-    if share is not None:
-        edge["large_share"] = share
-    if first:
-        edge["first"] = first
-    name = gate if share is None else f"{gate}@{round(100 * share)}"
-    return Way(name, pair.large, edge, (pair.large, pair.small))
+def _switch(pair: Pair, gate: str, share: float) -> Way:
+    edge = {"mode": f"switch:{gate}", "partner": pair.small, "large_share": share}
+    return Way(f"{gate}@{round(100 * share)}", pair.large, edge, (pair.large, pair.small))

@@ -1,4 +1,4 @@
-"""`tools/eval switch`: two models alone, together without loss, and by turns."""
+"""`tools/eval switch`: two models alone, together without loss, and by the entropy gate."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from benchlib.boards import load_boards
 from evallib.counted import Counted
 from evallib.document import ORACLE, Document, switch_keys, switch_rows, with_oracle
 from evallib.figures import Found, lookup_figures
-from evallib.gates import NAMES
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, text
 from evallib.options import BESIDE, Options, result, shared
 from evallib.rounds import Rounds, Work
 from evallib.session import Session
 from evallib.tasks import HumanEval
-from evallib.way import CONTROL, LARGE, Way, chosen, pair_of, ways
+from evallib.way import GATED, LARGE, Way, chosen, pair_of, ways
 
 from edge_rt.board_model.watts import board_watts
-from edge_rt.core.decoding import GATES
 from edge_rt.models.pair import LOOKUP, Pair
 
 _BOARD = "raspberry-pi-5"
@@ -56,7 +54,6 @@ _NOTE = (
     "that were known before. Gap recovered: (accuracy - small)/(large - small). Last column: "
     "answers that are the same to the byte."
 )
-_LOSSY = "entropy"
 
 
 def _percentages(_: click.Context, __: click.Parameter, value: str) -> list[float]:
@@ -69,15 +66,6 @@ def _percentages(_: click.Context, __: click.Parameter, value: str) -> list[floa
     return found
 
 
-def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
-    names = [word.strip() for word in value.split(",") if word.strip()]
-    known = (*GATES, *NAMES)
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name} is no gate, these are: {', '.join(known)}")
-    return names
-
-
 @click.command()
 @click.option("--pair", required=True, help="The large model.")
 @click.option("--partner", help="The small model; default: by the catalogue.")
@@ -88,38 +76,28 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     callback=_percentages,
     help="Percent of the tokens that the large model is to write.",
 )
-@click.option(
-    "--gates",
-    default=",".join([*GATES, CONTROL]),
-    show_default=True,
-    callback=_names,
-    help="Which decide who writes.",
-)
-@click.option("--first", default=0, show_default=True, help="Tokens the large model writes first.")
-@click.option("--only", multiple=True, help="Only this way, such as large, step or step@20.")
+@click.option("--only", multiple=True, help="Only this way, such as large or entropy@20.")
 @result("switch", BESIDE)
 @shared
 def switch(
     pair: str,
     partner: str | None,
     shares: list[float],
-    gates: list[str],
-    first: int,
     only: tuple[str, ...],
     json_file: Path,
     **shared_options: Any,
 ) -> None:
     """Compare the ways in which two models can answer: quality, modelled seconds and joules.
 
-    The small one alone, the large one alone, both together without loss, and by turns: chance, and
-    every gate, at each share. Under a cap all ways are slowed down alike by its pauses, so that
+    The small one alone, the large one alone, both together without loss, and by the entropy gate
+    and by chance at each share. Under a cap all ways are slowed down alike by its pauses, so that
     their speeds are in the ratio of these seconds. A run that was interrupted goes on where it
     ended.
     """
     options = Options(**shared_options)
     models, works = pair_of(pair, partner), options.works()
     try:
-        found = chosen(ways(models, gates, shares, first), only)
+        found = chosen(ways(models, shares), only)
     except KeyError as error:
         raise click.UsageError(f"--only: there is no way {error}.") from error
     counted = Counted(
@@ -164,7 +142,7 @@ def _report(
         **options.about(works),
     }
     tasks = {task: switch_rows(told, ways, boot) for task, ways in answers.items()}
-    keys = switch_keys(list(answers.values()), _LOSSY) | _lookup_keys(answers)
+    keys = switch_keys(list(answers.values()), GATED) | _lookup_keys(answers)
     return Document("switch", about, tasks, [_NOTE], keys)
 
 

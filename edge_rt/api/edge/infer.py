@@ -22,8 +22,8 @@ class InferRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tensors for a model."""
 
     inputs: dict[str, Any]
-    """Each input by its name: nested lists, or an object with `dtype`, `shape` and `data`, which may
-    be in base64."""
+    """Each input by its name: nested lists, or an object with `dtype`, `shape` and `data`, which
+    may be in base64."""
     model: str | None = None
     """Id of a model of tensors."""
     encoding_format: Literal["list", "base64"] | None = None

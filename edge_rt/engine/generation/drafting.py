@@ -10,55 +10,51 @@ from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact, Lookup, confidence
 from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import CLOSE, PassTimes
-from edge_rt.decoding.gate import Look
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
 
-Pieces = Generator[ModelSequence, None, list[bytes]]
-"""Says which sequence is to read next, and in the end the bytes that were written."""
+Look = Callable[[LogitsView], float]
+"""Gets one number from a model's distribution of the next token."""
 
 
-def forced(answer: Generation, sequence: ModelSequence) -> Pieces:
+def single(answer: Generation) -> DecodingStrategy:
+    """Write with a model by itself."""
+    (sequence,) = answer.sequences
+    while answer.open:
+        yield sequence
+        answer.take(sequence, sequence.sampler.sample(sequence.logits()))
+        if sequence.sampler.matcher is not None:
+            yield from forced(answer, sequence)
+
+
+def forced(answer: Generation, sequence: ModelSequence) -> DecodingStrategy:
     """Write the tokens that must come next, as `sequence`, if the answer is open.
 
     The model reads them together, with the next pass; here only where their log-probabilities are
     reported.
     """
-    pieces: list[bytes] = []
     while answer.open and (tokens := sequence.sampler.forced()):
-        if not answer.replay.over:
-            answer.retell()
-            pieces.append(sequence.backend.piece(tokens[0]))
-        elif sequence.sampler.reports:
-            pieces += yield from _reported(answer, sequence, tokens)
-        else:
-            pieces += _unread(answer, sequence, tokens)
-    return pieces
+        if sequence.sampler.reports:
+            yield from _reported(answer, sequence, tokens)
+            continue
+        for token in tokens:
+            sequence.sampler.feed((token,))
+            if not answer.take(sequence, SampledToken(token, None, []), forced=True):
+                break
 
 
-def _unread(answer: Generation, sequence: ModelSequence, tokens: Sequence[int]) -> list[bytes]:
-    pieces: list[bytes] = []
-    for token in tokens:
-        sequence.sampler.feed((token,))
-        pieces.append(sequence.backend.piece(token))
-        if not answer.take(sequence, SampledToken(token, None, []), forced=True):
-            break
-    return pieces
-
-
-def _reported(answer: Generation, sequence: ModelSequence, tokens: Sequence[int]) -> Pieces:
+def _reported(
+    answer: Generation, sequence: ModelSequence, tokens: Sequence[int]
+) -> DecodingStrategy:
     """Write as many of them as one pass gives logits for."""
     sequence.verify(list(tokens[: sequence.backend.outputs - 1]))
     yield sequence
-    pieces: list[bytes] = []
     for place, token in enumerate(tokens[: len(sequence.draft) + 1]):
         choice = sequence.sampler.take(sequence.logits(place), token)
-        pieces.append(sequence.backend.piece(token))
         if not answer.take(sequence, choice, forced=True):
             break
     sequence.forget_draft()
-    return pieces
 
 
 Guesses = Generator[ModelSequence, None, list[int]]
@@ -171,8 +167,8 @@ def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]
 class Drafting:
     """The model of an answer reads drafts in one pass each, and keeps them as far as `rule` does.
 
-    Sources are asked in order until one has a draft, for at most `most` tokens, from the token
-    `first` on. Drafted tokens that are kept count as the work of `writer`.
+    Sources are asked in order until one has a draft, for at most `most` tokens, behind the first
+    token. Drafted tokens that are kept count as the work of `writer`.
     """
 
     def __init__(
@@ -183,7 +179,6 @@ class Drafting:
         times: PassTimes,
         *,
         most: int,
-        first: int = 1,
         writer: ModelSequence | None = None,
     ) -> None:
         self._answer = answer
@@ -192,7 +187,6 @@ class Drafting:
         self._rule = rule
         self._times = times
         self._most = most
-        self._first = max(first, 1)
         self._writer = writer
 
     def strategy(self) -> DecodingStrategy:
@@ -217,8 +211,7 @@ class Drafting:
         """Return a draft and whose it is, or else who was asked last for one."""
         source, draft, left = None, list[int](), self._answer.room
         most = min(self._most, left - 1, self._target.backend.outputs - 1)
-        written = len(self._answer.provenance.tokens)
-        if most < 1 or written < self._first:
+        if most < 1 or not self._answer.provenance.tokens:
             return source, draft
         for source in self._sources:
             draft = yield from source.draft(most, left)

@@ -2,81 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.draws import fork_seed
-from edge_rt.decoding.sampler import SampledToken, Sampler
+from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.text import TextCheck, TextStream
 from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
-from edge_rt.engine.generation.modes import (
-    Exactness,
-    Modes,
-    drafts,
-    needs_one_vocabulary,
-    partner_of,
-    retells,
-)
+from edge_rt.engine.generation.modes import Exactness, Modes, drafts, partner_of
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.scheduler.inputs import prompt_tokens
 
 if TYPE_CHECKING:
     from edge_rt.decoding.constraints.grammars import Grammars
     from edge_rt.decoding.constraints.matcher import Matcher
-
-
-class TextSequence(ModelSequence):
-    """A sequence beside one of another vocabulary.
-
-    What the other wrote is cut into this model's tokens when the turn comes, and never again. So
-    turns change only where both vocabularies have a border: before white space and after a line.
-    """
-
-    def __init__(self, home: Home, prompt: list[int], sampler: Sampler) -> None:
-        super().__init__(home, prompt, sampler)
-        self._tail = bytearray()  # of the answer, not in `text` yet
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._line_ended = True  # before the answer's first token, all begin anew
-
-    @property
-    def full(self) -> bool:
-        """Whether the text has no room; bytes that were heard may be as many tokens."""
-        return len(self.text) + len(self._tail) >= self.backend.context
-
-    def append(self, choice: SampledToken) -> None:
-        super().append(choice)
-        self._note(self.backend.piece(choice.token))
-
-    def append_other(self, token: int, piece: bytes) -> None:
-        self._tail += piece
-        self._note(piece)
-
-    def catch_up(self) -> int:
-        text = self._tail.decode(errors="replace")
-        read = self.backend.tokenize(text, special=False, begins=False)
-        # Some vocabularies have a token without text for characters that they do not know.
-        tokens = [token for token in read if self.backend.piece(token)]
-        self._tail.clear()
-        for token in tokens:
-            self._go_on(token)
-        self.sampler.feed(tokens)
-        return len(tokens)
-
-    def may_leave(self, token: int | None) -> bool:
-        if self._decoder.getstate()[0]:
-            return False  # within a character
-        return self._line_ended if token is None else self.backend.piece(token)[:1].isspace()
-
-    def _note(self, piece: bytes) -> None:
-        self._decoder.decode(piece)
-        if piece:
-            self._line_ended = piece.endswith(b"\n")
 
 
 MakeSequence = Callable[[int], ModelSequence]
@@ -134,12 +77,11 @@ class GenerationFactory:
             if index not in request.done:
                 sequences = [make(index) for make in makers]
                 answer = Generation(request, index, sequences, TextStream(request.stop), now)
-                if not retells(request.mode):
-                    answer.resume()
+                answer.resume()
                 if drafts(request.mode) and index in request.made:
                     answer.count_on(request.made[index])
                 if answer.open:
-                    answer.begin(self._modes.strategy(answer, fork_seed(_seed(request), index)))
+                    answer.begin(self._modes.strategy(answer))
                 answers.append(answer)
         return answers
 
@@ -151,7 +93,7 @@ class GenerationFactory:
                 param="edge.mode",
             )
         if name is None:
-            return [_maker(request, request.prompt, self._home, ModelSequence)]
+            return [_maker(request, request.prompt, self._home)]
         if request.images:
             raise RequestError(
                 "images cannot go with a mode of two models: take single or lookup",
@@ -160,19 +102,19 @@ class GenerationFactory:
         partner = self._find(name)
         if partner is self._home:
             raise RequestError("a model cannot be its own partner", param="edge.mode")
-        kind = ModelSequence
         if partner.backend.fingerprint != self._home.backend.fingerprint:
-            _refuse_tokens(request)
-            kind = TextSequence
+            raise RequestError(
+                "the two models have unequal vocabularies, so that neither reads what the other "
+                "drafts: name a partner of the same family",
+                param="edge.mode",
+            )
         return [
-            _maker(request, request.prompt, self._home, kind),
-            _partners_maker(request, name, partner, kind),
+            _maker(request, request.prompt, self._home),
+            _partners_maker(request, name, partner),
         ]
 
 
-def _maker(
-    request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
-) -> MakeSequence:
+def _maker(request: Generate, prompt: str | list[int], home: Home) -> MakeSequence:
     images = [image.reference for image in request.images]
     tokens = prompt_tokens(prompt, request.special, home.backend, request.suffix, images)
     matcher = None if request.constraint is None else home.grammars.compiled(request.constraint)
@@ -185,7 +127,7 @@ def _maker(
         check=check,
         piece=home.backend.piece,
     )
-    return lambda index: kind(home, tokens, sampler.fork(index))
+    return lambda index: ModelSequence(home, tokens, sampler.fork(index))
 
 
 def _check(spec: CheckerSpec, home: Home, matcher: Matcher | None) -> TextCheck:
@@ -201,12 +143,11 @@ def _check(spec: CheckerSpec, home: Home, matcher: Matcher | None) -> TextCheck:
     return TextCheck(home.checkers.get(spec), piece, backend.ends)
 
 
-def _partners_maker(
-    request: Generate, name: str, home: Home, kind: type[ModelSequence]
-) -> MakeSequence:
+def _partners_maker(request: Generate, name: str, home: Home) -> MakeSequence:
     """Return what `_maker` does, with errors that name the partner."""
     try:
-        return _maker(request, _partners_prompt(request), home, kind)
+        prompt = None if request.mode is None else request.mode.prompt
+        return _maker(request, request.prompt if prompt is None else prompt, home)
     except RequestError as error:
         message = f"{name}, the partner in this mode: {error}"
         raise RequestError(message, param=error.param, code=error.code) from error
@@ -214,28 +155,3 @@ def _partners_maker(
 
 def _seed(request: Generate) -> int:
     return request.sampling.seed or 0
-
-
-def _partners_prompt(request: Generate) -> str | list[int]:
-    prompt = None if request.mode is None else request.mode.prompt
-    return request.prompt if prompt is None else prompt
-
-
-def _refuse_tokens(request: Generate) -> None:
-    """Raise RequestError for what names tokens: it means nothing to another vocabulary."""
-    if needs_one_vocabulary(request.mode):
-        raise RequestError(
-            "the two models have unequal vocabularies, so that neither reads what the other "
-            "drafts: take a mode that switches",
-            param="edge.mode",
-        )
-    if _partners_prompt(request) is request.prompt and isinstance(request.prompt, list):
-        raise RequestError(
-            "the prompt is tokens of one model, and the other has an unequal vocabulary: send text",
-            param="prompt",
-        )
-    if request.sampling.logit_bias:
-        raise RequestError(
-            "logit_bias names tokens, and the two models have unequal vocabularies",
-            param="logit_bias",
-        )

@@ -10,12 +10,10 @@ from msgspec.structs import replace
 from edge_rt.backends.base import Backend
 from edge_rt.core.decoding import CheckCost, ConstraintCost, Made, TokenLogprob
 from edge_rt.core.events import Delta, Finished, Timings
-from edge_rt.decoding.distribution import LogitsView
-from edge_rt.decoding.gate import Look
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
-from edge_rt.engine.generation.tokens import Replay, StopHoldback, TokenProvenance
+from edge_rt.engine.generation.tokens import StopHoldback, TokenProvenance
 from edge_rt.engine.protocol import Generate
 
 DecodingStrategy = Iterator[ModelSequence]
@@ -25,8 +23,7 @@ DecodingStrategy = Iterator[ModelSequence]
 class Generation:
     """Answer `index` of `request`, made on `sequences`, one for each of its models.
 
-    The first is on the model that the request names. `at` is the sequence at turn. `replay` holds
-    the tokens that an earlier engine sent until they are taken.
+    The first is on the model that the request names. `at` is the sequence at turn.
     """
 
     def __init__(
@@ -42,7 +39,6 @@ class Generation:
         self.sequences = sequences
         self.at = sequences[0]
         self.provenance = TokenProvenance(sequences)
-        self.replay = Replay(request.resume.get(index, ()), request.seen.get(index, ()))
         self.reason: str | None = None
         self.started = False  # whether it has had KV sequences
         self._text = text
@@ -58,7 +54,7 @@ class Generation:
         self._forced = 0  # tokens that the constraint left no choice of
         held = request.constraint is not None or request.check is not None
         self._ends = not request.ignore_eos or held  # at such a token
-        self._log_weight = math.fsum(self.replay.seen) if request.check is not None else 0.0
+        self._log_weight = 0.0 if request.check is None else math.fsum(request.seen.get(index, ()))
 
     @property
     def home(self) -> Home:
@@ -99,29 +95,19 @@ class Generation:
         return left if limit is None else min(left, limit - len(self.provenance.tokens))
 
     def resume(self) -> None:
-        """Take all replayed tokens, for a strategy that begins behind them."""
-        while not self.replay.over:
-            self.retell()
-
-    @property
-    def retold(self) -> tuple[ModelSequence, int] | None:
-        """The sequence and the token of the replay that come next; None when the replay is over."""
-        return None if self.replay.over else self.provenance.author(self.replay.tokens[0])
-
-    def retell(self) -> None:
-        """Take that token as drawn and sent before; the next delta begins behind the replay."""
-        sequence, token = self.provenance.author(self.replay.tokens.popleft())
-        if sequence is not self.at:
-            self._turn_to(sequence)
-        sequence.sampler.feed((token,))
-        if not self.take(sequence, SampledToken(token, None, [])):
-            self.replay.tokens.clear()
-        if self.replay.over:
-            if self._reports:
-                self._withheld.sent(self._new)
-                self._withheld.recall(self.request.withheld.get(self.index, ()))
-            self._new = ""
-            self._resumed = self._told = len(self.provenance.tokens)
+        """Take all replayed tokens as drawn and sent before; the next delta begins behind them."""
+        for told in self.request.resume.get(self.index, ()):
+            sequence, token = self.provenance.author(told)
+            if sequence is not self.at:
+                self._turn_to(sequence)
+            sequence.sampler.feed((token,))
+            if not self.take(sequence, SampledToken(token, None, [])):
+                break
+        if self._reports:
+            self._withheld.sent(self._new)
+            self._withheld.recall(self.request.withheld.get(self.index, ()))
+        self._new = ""
+        self._resumed = self._told = len(self.provenance.tokens)
 
     def count_on(self, made: Made) -> None:
         """Continue the counts that were sent with the tokens of an earlier engine."""
@@ -130,11 +116,8 @@ class Generation:
         self.provenance.count_on(made)
 
     def begin(self, strategy: DecodingStrategy) -> None:
-        """Decode by `strategy`, which goes through the rest of the replay first."""
+        """Decode by `strategy`."""
         self._strategy, sequence = strategy, next(strategy, None)
-        while sequence is not None and self.open and not self.replay.over:
-            self._turn_to(sequence)
-            sequence = next(strategy, None)
         if sequence is not None and self.open:
             self._turn_to(sequence)
 
@@ -185,7 +168,7 @@ class Generation:
         piece = sequence.backend.piece(choice.token) or sequence.sampler.spelt(choice.token)
         for other in self.sequences:
             if other is not sequence:
-                other.append_other(choice.token, piece)
+                other.append_other(choice.token)
         sequence.append(choice)
         self.provenance.wrote(by or sequence, choice.token)
         self._due = len(self._seen)
@@ -200,18 +183,6 @@ class Generation:
         elif self.room <= 0:
             self._end("length")
         return self.open
-
-    def see(self, sequence: ModelSequence, look: Look) -> float | None:
-        """Return what `look` makes of the last logits of the sequence.
-
-        In a replay, the number of then.
-
-        None: the front was not told that number.
-        """
-        if not self.replay.over:
-            return self.replay.seen.popleft() if self.replay.seen else None
-        self.saw(look(LogitsView(sequence.logits())))
-        return self._seen[-1]
 
     def saw(self, number: float) -> None:
         """Record a number that a gate judges by; it is sent with the next token."""

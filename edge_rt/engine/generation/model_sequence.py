@@ -255,8 +255,8 @@ class ModelSequence:
         """Append the token that its own sampler drew."""
         self._go_on(choice.token)
 
-    def append_other(self, token: int, piece: bytes) -> None:
-        """Append a token that another sequence drew; `piece` are its bytes."""
+    def append_other(self, token: int) -> None:
+        """Append a token that another sequence drew."""
         self.heard += not self._go_on(token)
         self.sampler.feed((token,))
 
@@ -264,13 +264,6 @@ class ModelSequence:
         """Take in the tokens of others since the last turn; return their number."""
         heard, self.heard = self.heard, 0
         return heard
-
-    def may_leave(self, token: int | None) -> bool:
-        """Return whether another sequence can go on where this one would draw `token`.
-
-        None: unknown.
-        """
-        return True
 
     def forget_draft(self) -> None:
         """Drop the draft, and its tokens from the KV sequence."""

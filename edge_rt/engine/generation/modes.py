@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend
-from edge_rt.core.decoding import Gating, Mode
+from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact
 from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import Experience, PassTimes
-from edge_rt.decoding.make_gate import make_gate
-from edge_rt.engine.generation.drafting import Drafting, DraftModel, LookupSource
+from edge_rt.engine.generation.drafting import Drafting, DraftModel, LookupSource, single
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import Home
-from edge_rt.engine.generation.switching import single, switching
 
 log = logging.getLogger(__name__)
 
@@ -100,22 +98,9 @@ def partner_of(mode: Mode | None) -> str | None:
     return mode.partner
 
 
-def needs_one_vocabulary(mode: Mode | None) -> bool:
-    """Return whether one model has to read tokens of the other as they are."""
-    return mode is not None and (mode.name == "speculative" or _verifies(mode))
-
-
 def drafts(mode: Mode | None) -> bool:
     """Return whether the model is told how the text may go on."""
-    return mode is not None and (mode.name in ("speculative", "lookup") or _verifies(mode))
-
-
-def retells(mode: Mode | None) -> bool:
-    """Return whether the strategy of an answer goes through its past.
-
-    Else it begins behind that.
-    """
-    return mode is not None and mode.name == "switch" and not _verifies(mode)
+    return mode is not None and mode.name != "single"
 
 
 class Modes:
@@ -125,17 +110,12 @@ class Modes:
         self._exactness = exactness
         self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
-    def strategy(self, answer: Generation, seed: int) -> DecodingStrategy:
-        """Return how `answer` is made; `seed` is its own.
-
-        RequestError where its gate does not work.
-        """
+    def strategy(self, answer: Generation) -> DecodingStrategy:
+        """Return how `answer` is made."""
         mode = answer.request.mode or Mode()
-        if _verifies(mode):
-            return self._gated(answer, mode, _gating(mode))
-        if mode.name == "switch":
-            return switching(answer, make_gate(_gating(mode), seed))
-        return single(answer) if mode.name == "single" else self._drafted(answer, mode)
+        if mode.name == "single":
+            return single(answer)
+        return self._gated(answer, mode) if mode.name == "switch" else self._drafted(answer, mode)
 
     def _drafted(self, answer: Generation, mode: Mode) -> DecodingStrategy:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
@@ -148,22 +128,16 @@ class Modes:
         ]
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
 
-    def _gated(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
+    def _gated(self, answer: Generation, mode: Mode) -> DecodingStrategy:
+        assert mode.gating is not None, "who writes by turns has a gate"
         large, small = answer.sequences
-        times, gate = self._learnt[mode.partner].times, EntropyGate(gating)
-        for seen in answer.replay.seen:
+        times, gate = self._learnt[mode.partner].times, EntropyGate(mode.gating)
+        for seen in answer.request.seen.get(answer.index, ()):
             gate.note(seen)
         looked = LookupSource(large, gate)
         guessed = DraftModel(small, gate, times, lambda view: view.entropy / math.log(2.0))
-        return Drafting(
-            answer,
-            [looked, guessed],
-            gate,
-            times,
-            most=mode.drafts,
-            first=gating.first,
-            writer=small,
-        ).strategy()
+        sources = [looked, guessed]
+        return Drafting(answer, sources, gate, times, most=mode.drafts, writer=small).strategy()
 
 
 class _Learnt:
@@ -172,14 +146,3 @@ class _Learnt:
     def __init__(self) -> None:
         self.times = PassTimes()
         self.looked, self.guessed = Experience(), Experience()
-
-
-def _verifies(mode: Mode) -> bool:
-    """Return whether the large model of two reads what the small one would write."""
-    gating = mode.gating
-    return mode.name == "switch" and gating is not None and gating.name == "entropy"
-
-
-def _gating(mode: Mode) -> Gating:
-    assert mode.gating is not None, "who writes by turns has a gate"
-    return mode.gating

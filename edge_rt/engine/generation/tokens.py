@@ -1,31 +1,13 @@
-"""The tokens of an answer: which model wrote them, which are replayed, which are held back."""
+"""The tokens of an answer: which model wrote them, and which are held back."""
 
 from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from edge_rt.core.decoding import Made, TokenLogprob
 from edge_rt.engine.generation.model_sequence import ModelSequence
-
-
-class Replay:
-    """Tokens that earlier engines sent of an answer, and the numbers that were seen before them.
-
-    By the same numbers a gate or rule (Gate.looks, Relaxed.keeps) reaches the same verdicts and
-    state.
-    """
-
-    def __init__(self, tokens: Iterable[int] = (), seen: Iterable[float] = ()) -> None:
-        """Replay tokens as the front is told them; see TokenProvenance."""
-        self.tokens = deque(tokens)
-        self.seen = deque(seen)
-
-    @property
-    def over(self) -> bool:
-        """Whether all the tokens were taken."""
-        return not self.tokens
 
 
 class StopHoldback:

@@ -9,8 +9,8 @@ from edge_rt.core.decoding import Gating, Made, Mode
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.routing import DecodingRequest
 
-ASKED = [{"mode": "switch"}, {"partner": "other-1.5b"}, {"large_share": 0.2}, {"first": 2}]
-PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("ead", share=0.2))
+ASKED = [{"mode": "switch"}, {"partner": "other-1.5b"}, {"large_share": 0.2}, {"threshold": 2.0}]
+PAIR = Mode("switch", "other-1.5b@q4", gating=Gating(share=0.2))
 ALONE = "smol answers by itself: other-1.5b@q4 cannot help"
 SPECULATIVE = Mode("speculative", "other-1.5b@q4")
 MADE = Made(small=3, large=1, switches=2, catch_up=4, accepted=0, rejected=1)
@@ -29,12 +29,12 @@ def together(service, script):
 
 
 def test_what_is_asked_comes_to_the_router(client, service):
-    edge = {"mode": "switch:ead", "partner": "tiny", "large_share": 0.2, "first": 8}
+    edge = {"mode": "switch:entropy", "partner": "tiny", "large_share": 0.2}
     client.chat(edge=edge)
     client.complete(edge={"mode": "speculative"})
     client.chat()
     assert [route_request.mode for route_request in service.wishes] == [
-        DecodingRequest("switch:ead", "tiny", 0.2, None, 8),
+        DecodingRequest("switch:entropy", "tiny", 0.2),
         DecodingRequest("speculative"),
         DecodingRequest(),
     ]
@@ -44,15 +44,13 @@ def test_what_is_asked_comes_to_the_router(client, service):
     ("edge", "field", "words"),
     [
         ({"mode": "fast"}, "mode", "there is no mode 'fast'; there are single, lookup"),
-        ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are entropy, ead, step"),
         ({"mode": "lookup", "large_share": 0.2}, "large_share", "leave it out, or choose switch"),
-        ({"mode": "switch:early"}, "mode", "there is no gate 'early'"),
+        ({"mode": "switch:early"}, "mode", "there is no mode 'switch:early'"),
         ({"mode": "switch", "large_share": 0.2, "threshold": 1}, "threshold", "send one"),
-        ({"mode": "speculative", "first": 3}, "first", "is for modes that switch"),
+        ({"mode": "speculative", "threshold": 3}, "threshold", "is for the mode switch"),
         ({"mode": "lookup", "partner": "tiny"}, "partner", "the mode lookup takes none"),
         ({"large_share": 20}, "large_share", "<= 1"),
         ({"threshold": -1}, "threshold", ">= 0"),
-        ({"first": -1}, "first", ">= 0"),
         ({"mode": 5}, "mode", "str"),
     ],
 )
@@ -67,11 +65,11 @@ def test_what_does_not_go_together_is_named(client, service, edge, field, words)
 def test_the_mode_reaches_the_calls_and_is_told(client, together):
     for response in (client.chat(), client.complete()):
         edge = response.json()["edge"]
-        assert (edge["mode"], edge["partner"]) == ("switch:ead", "other-1.5b@q4")
+        assert (edge["mode"], edge["partner"]) == ("switch:entropy", "other-1.5b@q4")
         assert (edge["small_tokens"], edge["large_tokens"], edge["switches"]) == (3, 1, 2)
         assert edge["catch_up_tokens"] == 4
         assert (edge["accepted_tokens"], edge["rejected_tokens"]) == (0, 1)
-        assert response.headers["x-edge-mode"] == "switch:ead"
+        assert response.headers["x-edge-mode"] == "switch:entropy"
         assert response.headers["x-edge-small-tokens"] == "3"
     assert [call.plan.mode for call in together.calls] == [PAIR, PAIR]
 
@@ -90,7 +88,7 @@ def test_an_answer_by_a_gate_tells_the_share_and_the_gates_value(client, togethe
 
 def test_a_stream_tells_it_at_its_start_and_its_end(client, together):
     response = client.chat(stream=True)
-    assert response.headers["x-edge-mode"] == "switch:ead"
+    assert response.headers["x-edge-mode"] == "switch:entropy"
     assert response.headers["x-edge-partner"] == "other-1.5b@q4"
     [edge] = [event["edge"] for event in response.events()[:-1] if "edge" in event]
     assert edge["large_tokens"] == 1
@@ -160,7 +158,7 @@ def test_what_two_models_did_is_counted(client, together):
     client.chat()
     client.chat(stream=True)
     lines = client.get("/metrics").body.decode().splitlines()
-    labels = 'mode="switch:ead",model="smol"'
+    labels = 'mode="switch:entropy",model="smol"'
     assert f'edge_rt_mode_tokens_total{{kind="small",{labels}}} 6.0' in lines
     assert f'edge_rt_mode_tokens_total{{kind="catch_up",{labels}}} 8.0' in lines
     assert f"edge_rt_mode_switches_total{{{labels}}} 4.0" in lines

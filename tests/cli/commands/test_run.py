@@ -85,8 +85,8 @@ def test_what_an_answer_may_take_is_passed_on(cli: Cli, daemon: Daemon) -> None:
 
 
 def test_how_tokens_are_decided_on_is_passed_on(cli: Cli, daemon: Daemon) -> None:
-    cli("run", "--mode", "switch:ead", "--large-share", "0.2", "--partner", "tiny", "Hi")
-    edge = {"mode": "switch:ead", "partner": "tiny", "large_share": 0.2}
+    cli("run", "--mode", "switch:entropy", "--large-share", "0.2", "--partner", "tiny", "Hi")
+    edge = {"mode": "switch:entropy", "partner": "tiny", "large_share": 0.2}
     assert daemon.asked[0][1]["edge"] == edge
     assert cli("run", "--large-share", "20", "Hi").exit_code == 2
 

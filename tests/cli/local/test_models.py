@@ -331,25 +331,24 @@ def test_a_model_is_shown_with_those_that_it_answers_with(
     own = state / "pairs.yaml"
     own.write_text(
         "pairs:\n"
-        "  - {large: big, small: tiny, mode: switch:ead, threshold: 0.5, first: 8}\n"
+        "  - {large: big, small: tiny, mode: switch:entropy, threshold: 0.5}\n"
         "  - {large: big, small: gone}\n"
     )
     configuration = state / "config.yaml"
     configuration.write_text(f"models: {{catalogue: ['{own}']}}\n")
     shown = ("models", "show", "--config", str(configuration))
     rows = [line.split() for line in cli(*shown, "big").stdout.splitlines()]
-    assert ["large", "small", "mode", "threshold", "first", "there"] in rows
-    assert ["big", "tiny", "switch:ead", "0.500", "8", "yes"] in rows
-    assert ["big", "gone", "-", "-", "0", "no"] in rows
-    assert "switch:ead" in cli(*shown, "tiny").stdout
+    assert ["large", "small", "mode", "threshold", "there"] in rows
+    assert ["big", "tiny", "switch:entropy", "0.500", "yes"] in rows
+    assert ["big", "gone", "-", "-", "no"] in rows
+    assert "switch:entropy" in cli(*shown, "tiny").stdout
     first, second = json.loads(cli(*shown, "big", "--json").stdout)["edge"]["pairs"]
     assert first == {
         "large": "big",
         "small": "tiny",
-        "mode": "switch:ead",
+        "mode": "switch:entropy",
         "large_share": None,
         "threshold": 0.5,
-        "first": 8,
         "there": True,
     }
     assert (second["mode"], second["there"]) == (None, False)

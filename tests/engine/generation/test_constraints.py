@@ -11,7 +11,7 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
-from duo import LARGE_PIECES, SMALL_PIECES, SPECULATIVE, SWITCH, Duo
+from duo import SPECULATIVE, SWITCH, Duo
 from heard import Heard, Listener
 from msgspec.structs import replace
 from stopping import stop
@@ -39,8 +39,7 @@ MODES = [
     LOOKUP,
     SPECULATIVE,
     SWITCH,
-    Mode("switch", "small", gating=Gating("random", 0.6)),
-    Mode("switch", "small", gating=Gating("entropy", 1.0), drafts=4),
+    Mode("switch", "small", gating=Gating(1.0), drafts=4),
 ]
 WORDS = "the cat and the dog"
 
@@ -183,24 +182,6 @@ def test_wherever_the_engine_is_lost_the_answer_is_the_same(
     engine: Callable[[], Duo], new_request: Callable, mode: Mode | None, sampling: Sampling
 ) -> None:
     check_losses(engine, asked(new_request, mode=mode, sampling=sampling))
-
-
-@pytest.mark.parametrize("sampling", [SAMPLINGS[1], SAMPLINGS[2]])
-@pytest.mark.parametrize("gate", ["token", "random", "step"])
-def test_two_vocabularies_keep_to_one_constraint(
-    new_duo: Callable, text_toy: Callable, new_request: Callable, gate: str, sampling: Sampling
-) -> None:
-    def engine() -> Duo:
-        large, small = (
-            text_toy(pieces=pieces, quirk=quirk, outputs=6)
-            for quirk, pieces in enumerate((LARGE_PIECES, SMALL_PIECES))
-        )
-        return new_duo(large, small)
-
-    mode = Mode("switch", "small", gating=Gating(gate, {"token": 0.73}.get(gate, 0.6)))
-    request = asked(new_request, OF_TWO, mode=mode, sampling=sampling)
-    assert in_language(heard_of(engine(), request), pattern=OF_TWO)
-    check_losses(engine, request)
 
 
 def check_losses(engine: Callable[[], Duo], request: Generate) -> None:

@@ -20,7 +20,7 @@ VOCAB = 38
 
 
 def gated(threshold: float, **more: Any) -> Mode:
-    return Mode("switch", "small", gating=Gating("entropy", threshold, **more), drafts=4)
+    return Mode("switch", "small", gating=Gating(threshold, **more), drafts=4)
 
 
 def slow(duo: Duo, seconds: float = 0.05) -> None:
@@ -259,13 +259,7 @@ def test_the_share_that_was_asked_for_is_reached(
 ) -> None:
     duo = new_duo(toy(outputs=16, context=1024), toy(context=1024))
     slow(duo)
-    mode = Mode("switch", "small", gating=Gating("entropy", share=share))
+    mode = Mode("switch", "small", gating=Gating(share=share))
     heard = duo.submit(new_request(1, PROMPT, max_tokens=400, mode=mode))
     duo.settle()
     assert heard.finished[0].made.large / 400 == pytest.approx(share, abs=0.05)
-
-
-def test_the_large_model_writes_the_first_tokens(alike: Duo, new_request: Callable) -> None:
-    heard = alike.submit(new_request(1, PROMPT, max_tokens=20, mode=gated(100.0, first=6)))
-    alike.settle()
-    assert [token >= VOCAB for token in heard.tokens[0][:7]] == [*[False] * 6, True]

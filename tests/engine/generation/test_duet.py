@@ -1,34 +1,19 @@
-"""Two models write one answer by turns, beside others, and each reads only what it has not."""
+"""Two models write one answer, beside others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from duo import SPECULATIVE, SWITCH, Duo, Script
+from duo import SPECULATIVE, SWITCH, Duo
 
 from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.core.errors import EngineError
 from edge_rt.core.events import Finished, Started
-from edge_rt.decoding.gate import Gate, GateVerdict
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
-STAY_SMALL, STAY_LARGE = GateVerdict(True, "small"), GateVerdict(True, "large")
-CALL, DISCARD = GateVerdict(True, "large"), GateVerdict(False, "large")
 VOCAB = 38
-
-
-def fixed(name: str) -> Mode:
-    return Mode("switch", "small", gating=Gating(name))
-
-
-def plain(
-    outcome: tuple[str, list[int], str, str | None],
-) -> tuple[str, list[int], str, str | None]:
-    """With the tokens of the small model as those of the large one are told."""
-    text, tokens, reason, stop = outcome
-    return text, [token % VOCAB for token in tokens], reason, stop
 
 
 @pytest.fixture
@@ -36,42 +21,7 @@ def duo(new_duo: Callable[..., Duo]) -> Duo:
     return new_duo()
 
 
-@pytest.fixture
-def gates(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Has all answers use the gates that it is given, one after the other."""
-
-    def use(*made: Gate) -> None:
-        left = iter(made)
-        monkeypatch.setattr(
-            "edge_rt.engine.generation.modes.make_gate", lambda gating, seed: next(left)
-        )
-
-    return use
-
-
 # --- one model alone
-
-
-@pytest.mark.parametrize(("name", "quirk"), [("never", 1), ("always", 0)])
-@pytest.mark.parametrize("temperature", [0.0, 1.2])
-def test_a_gate_that_never_switches_leaves_one_model_alone(
-    duo: Duo, new_request: Callable, reference: Callable, name: str, quirk: int, temperature: float
-) -> None:
-    asked = new_request(
-        1,
-        PROMPT,
-        max_tokens=30,
-        sampling=Sampling(temperature=temperature, seed=5, repeat_penalty=1.2),
-        mode=fixed(name),
-    )
-    heard = duo.submit(asked)
-    duo.settle()
-    assert plain(heard.outcome()) == reference(asked, 0, quirk=quirk)
-    small, large = duo.backends["small"], duo.backends["toy"]
-    assert (small.fed, large.fed) == ((59, 0) if quirk else (0, 59))
-    made = heard.finished[0].made
-    assert (made.small, made.large) == ((30, 0) if quirk else (0, 30))
-    assert (made.switches, made.catch_up) == (0, 0)
 
 
 def test_an_answer_of_one_model_says_nothing_of_who_made_it(duo: Duo, new_request) -> None:
@@ -81,55 +31,6 @@ def test_an_answer_of_one_model_says_nothing_of_who_made_it(duo: Duo, new_reques
 
 
 # --- turns
-
-
-def test_who_takes_over_reads_what_it_has_not_in_one_pass(
-    duo: Duo, new_request: Callable, gates: Callable
-) -> None:
-    script = [*[STAY_SMALL] * 4, CALL, STAY_LARGE, STAY_SMALL]  # 5 of the small one, 2 of the other
-    gates(Script(script))
-    heard = duo.submit(new_request(1, PROMPT[:10], max_tokens=21, mode=SWITCH))
-    duo.settle()
-    sizes = {name: [n for one in b.passes for _, n in one] for name, b in duo.backends.items()}
-    assert sizes["small"] == [10, 1, 1, 1, 1, 3, 1, 1, 1, 1, 3, 1, 1, 1, 1]
-    assert sizes["toy"] == [15, 1, 6, 1, 6, 1]
-    made = heard.finished[0].made
-    assert (made.small, made.large, made.switches) == (15, 6, 5)
-    assert made.catch_up == 5 + 2 + 5 + 2 + 5
-
-
-def test_a_token_that_is_not_taken_is_never_heard_of(
-    duo: Duo, new_request: Callable, reference_of_two: Callable, gates: Callable
-) -> None:
-    script = [STAY_SMALL, DISCARD, STAY_SMALL, DISCARD, STAY_LARGE, STAY_SMALL]
-    gates(Script(script))
-    asked = new_request(1, PROMPT, max_tokens=25, sampling=Sampling(seed=3), mode=SWITCH)
-    heard = duo.submit(asked)
-    duo.settle()
-    assert plain(heard.outcome()) == reference_of_two(asked, 0, Script(script))
-    assert len(heard.tokens[0]) == 25
-
-
-def test_gates_hear_who_wrote_what(duo: Duo, new_request: Callable, gates: Callable) -> None:
-    gate = Script([STAY_SMALL, CALL, STAY_SMALL])
-    gates(gate)
-    heard = duo.submit(new_request(1, PROMPT, max_tokens=7, mode=SWITCH))
-    duo.settle()
-    assert gate.took_by == ["small", "small", "large", "small", "small", "large", "small"]
-    marks = ["small" if token >= VOCAB else "large" for token in heard.tokens[0]]
-    assert marks == gate.took_by
-    assert gate.pieces.decode(errors="replace") == heard.texts[0]
-
-
-def test_the_model_that_opens_is_the_only_one_to_read_before_it(
-    duo: Duo, new_request: Callable, gates: Callable
-) -> None:
-    gates(Script([STAY_LARGE, STAY_LARGE, STAY_SMALL], opens="large"))
-    duo.submit(new_request(1, PROMPT, max_tokens=9, mode=SWITCH))
-    duo.step()
-    duo.step()
-    assert (duo.backends["small"].fed, duo.backends["toy"].fed) == (0, 30)
-    duo.settle()
 
 
 def test_a_model_that_cannot_go_back_reads_all_anew(
@@ -150,12 +51,8 @@ def test_answers_of_one_model_and_of_two_do_not_disturb_each_other(
     new_duo: Callable,
     new_request: Callable,
     reference: Callable,
-    reference_of_two: Callable,
-    gates: Callable,
 ) -> None:
     duo = new_duo(toy(sequences=6), toy(sequences=6, quirk=1))
-    script = [STAY_SMALL, DISCARD, STAY_LARGE, STAY_SMALL]
-    gates(*[Script(script) for _ in range(9)])
     sampling = Sampling(seed=9)
     asked = [
         new_request(i, [i + 5, 9, *PROMPT[:i]], max_tokens=20, sampling=sampling, mode=mode)
@@ -168,39 +65,22 @@ def test_answers_of_one_model_and_of_two_do_not_disturb_each_other(
     small.submit(own)
     duo.settle()
     for request in asked:
-        expected = (
-            reference_of_two(request, 0, Script(script))
-            if request.mode is SWITCH
-            else reference(request, 0)
-        )
-        assert plain(duo.heard[request.id].outcome()) == expected
+        outcome = duo.heard[request.id].outcome()
+        if request.mode is SWITCH:
+            alone = new_duo(toy(sequences=6), toy(sequences=6, quirk=1))
+            alone.submit(request)
+            alone.settle()
+            assert outcome == alone.heard[request.id].outcome()
+        else:
+            assert outcome == reference(request, 0)
     assert duo.heard[50].outcome() == reference(own, 0, quirk=1)
     assert max(len(one) for one in duo.backends["toy"].passes) > 2
 
 
-def test_several_answers_to_a_request(
-    toy: Callable,
-    new_duo: Callable,
-    new_request: Callable,
-    reference_of_two: Callable,
-    gates: Callable,
-) -> None:
-    script = [STAY_SMALL, DISCARD, STAY_SMALL, CALL, STAY_LARGE, STAY_SMALL]
-    gates(*[Script(script) for _ in range(5)])
-    duo = new_duo(toy(sequences=2))
-    asked = new_request(1, PROMPT, n=5, max_tokens=15, sampling=Sampling(seed=4), mode=SWITCH)
-    heard = duo.submit(asked)
-    duo.settle()
-    for index in range(5):
-        assert plain(heard.outcome(index)) == reference_of_two(asked, index, Script(script))
-    assert len(heard.started) == 1
-
-
 @pytest.mark.parametrize("mode", [SWITCH, SPECULATIVE])
 def test_several_answers_read_the_prompt_once_on_either_model(
-    toy: Callable, new_duo: Callable, new_request: Callable, gates: Callable, mode: Mode
+    toy: Callable, new_duo: Callable, new_request: Callable, mode: Mode
 ) -> None:
-    gates(*[Script([STAY_SMALL, STAY_SMALL, CALL, STAY_LARGE, STAY_SMALL]) for _ in range(4)])
     duo = new_duo(toy(sequences=4, outputs=16), toy(sequences=4), chunk=8)
     forward = duo.backends["toy"].forward
 
@@ -264,7 +144,7 @@ def test_pairs_the_other_way_round_do_not_wait_for_each_other(
     toy: Callable, new_duo: Callable, new_request: Callable
 ) -> None:
     duo = new_duo(toy(sequences=1), toy(sequences=1, quirk=1))
-    back = Mode("switch", "toy", gating=Gating("random"))
+    back = Mode("switch", "toy", gating=Gating())
     for id in range(8):
         model = "toy" if id % 2 else "small"
         mode = SWITCH if id % 2 else back
@@ -273,31 +153,14 @@ def test_pairs_the_other_way_round_do_not_wait_for_each_other(
     assert all(0 in duo.heard[id].finished for id in range(8))
 
 
-def test_a_seat_whose_turn_it_is_not_does_not_run(
-    toy: Callable, new_duo: Callable, new_request: Callable, gates: Callable
-) -> None:
-    gates(Script([STAY_SMALL]), Script([STAY_SMALL]))
-    duo = new_duo(toy(sequences=2), toy(sequences=2, quirk=1))
-    for id in (1, 2, 3):
-        duo.submit(new_request(id, [id + 4, 9], max_tokens=40, mode=SWITCH if id < 3 else None))
-    for _ in range(10):
-        duo.step()
-        assert duo.roster.running <= 2
-    assert (duo.scheduler("toy").running, duo.scheduler("small").running) == (0, 2)
-    assert not duo.backends["toy"].fed
-    duo.settle()
-    assert 0 in duo.heard[3].finished
-
-
 # --- ends
 
 
-@pytest.mark.parametrize("mode", [SWITCH, SPECULATIVE, fixed("entropy")])
+@pytest.mark.parametrize("mode", [SWITCH, SPECULATIVE])
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 6, 7, 8, 20])
 def test_cancelling_at_any_time_frees_the_sequences_of_both(
-    duo: Duo, new_request: Callable, gates: Callable, mode: Mode, steps: int
+    duo: Duo, new_request: Callable, mode: Mode, steps: int
 ) -> None:
-    gates(*[Script([STAY_SMALL, DISCARD, STAY_LARGE, STAY_SMALL]) for _ in range(5)])
     duo.submit(new_request(1, PROMPT, n=5, max_tokens=None, mode=mode))
     for _ in range(steps):
         duo.step()
@@ -309,24 +172,7 @@ def test_cancelling_at_any_time_frees_the_sequences_of_both(
     assert duo.events[count:] == []
 
 
-def test_a_stop_string_ends_an_answer_wherever_it_was_begun(
-    duo: Duo, new_request: Callable, reference_of_two: Callable, gates: Callable
-) -> None:
-    script = [STAY_SMALL, DISCARD, STAY_SMALL]
-    for seed in range(20):
-        gates(Script(script))
-        sampling = Sampling(seed=seed, top_logprobs=1)
-        asked = new_request(
-            seed, PROMPT, max_tokens=40, stop=["ab", "e", " "], sampling=sampling, mode=SWITCH
-        )
-        heard = duo.submit(asked)
-        duo.settle()
-        assert plain(heard.outcome()) == reference_of_two(asked, 0, Script(script))
-        told = b"".join(one.token for one in heard.logprobs[0]).decode(errors="replace")
-        assert heard.texts[0].startswith(told)
-
-
-@pytest.mark.parametrize("mode", [fixed("never"), SPECULATIVE, fixed("entropy"), fixed("always")])
+@pytest.mark.parametrize("mode", [SPECULATIVE])
 def test_where_the_partners_context_is_full_the_model_goes_on_alone(
     toy: Callable, new_duo: Callable, new_request: Callable, reference: Callable, mode: Mode
 ) -> None:
@@ -343,9 +189,8 @@ def test_where_the_partners_context_is_full_the_model_goes_on_alone(
 
 @pytest.mark.parametrize("which", ["toy", "small"])
 def test_a_failed_pass_of_either_fails_the_request(
-    duo: Duo, new_request: Callable, reference: Callable, gates: Callable, which: str
+    duo: Duo, new_request: Callable, reference: Callable, which: str
 ) -> None:
-    gates(Script([STAY_SMALL, DISCARD, STAY_LARGE, STAY_SMALL]))
     heard = duo.submit(new_request(1, PROMPT, max_tokens=30, mode=SWITCH))
     for _ in range(6):
         duo.step()
@@ -375,7 +220,7 @@ def test_a_model_that_is_unloaded_fails_what_it_was_to_make(
 
 
 def test_a_partner_that_is_not_there(duo: Duo, new_request: Callable) -> None:
-    mode = Mode("switch", "nobody", gating=Gating("token"))
+    mode = Mode("switch", "nobody", gating=Gating())
     (failed,) = duo.submit(new_request(1, PROMPT, mode=mode)).failed
     assert (failed.code, failed.retry_after_s) == ("not_loaded", 1.0)
     assert "nobody" in failed.message
@@ -385,9 +230,8 @@ def test_a_partner_that_is_not_there(duo: Duo, new_request: Callable) -> None:
 @pytest.mark.parametrize(
     ("mode", "param"),
     [
-        (Mode("switch", "toy", gating=Gating("token")), "edge.mode"),
-        (Mode("switch", "small", gating=Gating("toss")), "edge.mode"),
-        (Mode("switch", "small", [], Gating("token")), "prompt"),
+        (Mode("switch", "toy", gating=Gating()), "edge.mode"),
+        (Mode("switch", "small", [], Gating()), "prompt"),
     ],
 )
 def test_modes_that_cannot_be(duo: Duo, new_request: Callable, mode: Mode, param: str) -> None:
@@ -399,7 +243,7 @@ def test_modes_that_cannot_be(duo: Duo, new_request: Callable, mode: Mode, param
 # --- a lost engine
 
 
-@pytest.mark.parametrize("mode", [fixed("never"), fixed("always"), SPECULATIVE, Mode("lookup")])
+@pytest.mark.parametrize("mode", [SPECULATIVE, Mode("lookup")])
 @pytest.mark.parametrize("kept", [0, 1, 7, 19])
 def test_an_answer_goes_on_in_another_engine(
     new_duo: Callable, new_request: Callable, mode: Mode, kept: int
@@ -422,34 +266,28 @@ def test_an_answer_goes_on_in_another_engine(
     assert end.made.small + end.made.large == 20
 
 
-def test_a_resumed_answer_knows_who_wrote_what(
-    duo: Duo, new_request: Callable, gates: Callable
-) -> None:
-    gate = Script([STAY_LARGE, STAY_SMALL])
-    gates(gate)
+def test_a_resumed_answer_knows_who_wrote_what(duo: Duo, new_request: Callable) -> None:
     told = [9 + VOCAB, 10, 11 + VOCAB]
     heard = duo.submit(new_request(1, PROMPT, max_tokens=6, resume={0: told}, mode=SWITCH))
     duo.settle()
-    assert gate.took_by[:3] == ["small", "large", "small"]
     made = heard.finished[0].made
     assert (made.small + made.large, len(heard.tokens[0])) == (6, 3)
+    assert made.small >= 2
 
 
 # --- what it took
 
 
-def test_both_models_work_is_the_requests(duo: Duo, new_request: Callable, gates: Callable) -> None:
-    gates(Script([STAY_SMALL, CALL, STAY_LARGE, STAY_SMALL]))
+def test_both_models_work_is_the_requests(duo: Duo, new_request: Callable) -> None:
     duo.submit(new_request(1, PROMPT, max_tokens=20, mode=SWITCH))
     duo.settle()
     passes = sum(len(backend.passes) for backend in duo.backends.values())
     assert duo.spent[1] >= 0.001 * passes
     assert duo.tally.drawn == 20
-    assert duo.tally.read == 30 + 32  # each model's prompt, with what it had to catch up on
+    assert duo.tally.read >= 2 * 30  # each model reads the prompt
 
 
-def test_work_is_told_before_the_end(duo: Duo, new_request: Callable, gates: Callable) -> None:
-    gates(Script([STAY_SMALL, DISCARD, STAY_SMALL]))
+def test_work_is_told_before_the_end(duo: Duo, new_request: Callable) -> None:
     duo.submit(new_request(1, PROMPT, max_tokens=9, mode=SWITCH))
     duo.settle()
     assert isinstance(duo.events[-1], Finished)

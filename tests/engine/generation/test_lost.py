@@ -5,38 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from statistics import median
 from typing import Any
 
 import pytest
-from duo import LARGE_PIECES, SMALL_PIECES, Duo
-from evallib.gates import NAMES
+from duo import LARGE_PIECES, Duo
 from heard import Heard, Listener
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edge_rt.core.decoding import GATES, Gating, Mode, Sampling
+from edge_rt.core.decoding import Gating, Mode, Sampling
 from edge_rt.core.events import Started
-from edge_rt.engine.generation.modes import drafts
 from edge_rt.engine.protocol import Generate
 
 pytestmark = pytest.mark.slow  # thousands of answers
 
 GREEDY = Sampling(temperature=0.0, top_logprobs=1)
 SAMPLED = Sampling(temperature=0.9, seed=6, repeat_penalty=1.2, presence_penalty=0.4)
-MIDDLE = {  # thresholds about which toy models of one vocabulary turn, and of two
-    "ead": (4.15, 3.45),
-    "token": (0.755, 0.73),
-    "step": (2.5, 2.2),
-    "entropy": (4.15, 4.15),
-    "random": (0.6, 0.6),
-}
+MIDDLE = 4.15  # a threshold about which toy models turn, in bits
 STEPS = [b"a\n\n", b"bc\n\n", b" d\n\n", b"e\n\n", b"f \n\n", b"g\n\n"]
-ONE_VOCABULARY = ("entropy",)
-ALL = (*GATES, "token", *NAMES)
 ONE = [*LARGE_PIECES, *STEPS, *(bytes([letter]) for letter in b"ijklmnopqrstuvwxyz.,")]
-TWO = [*LARGE_PIECES, *STEPS], [*SMALL_PIECES, *STEPS]
 Engines = Callable[[], Duo]
 
 
@@ -44,7 +32,6 @@ def maker(
     text_toy: Callable,
     new_duo: Callable[..., Duo],
     *,
-    two: bool,
     holds: int = 96,
     pause_s: float = 0.0,
 ) -> Engines:
@@ -52,11 +39,10 @@ def maker(
 
     They tell nothing for `pause_s` after they told something.
     """
-    pieces = TWO if two else (ONE, ONE)
 
     def make() -> Duo:
-        large = text_toy(pieces=pieces[0], outputs=6)
-        engine = new_duo(large, text_toy(pieces=pieces[1], quirk=1, context=holds))
+        large = text_toy(pieces=ONE, outputs=6)
+        engine = new_duo(large, text_toy(pieces=ONE, quirk=1, context=holds))
         engine.roster._outbox._pause_s = pause_s
         return engine
 
@@ -94,29 +80,16 @@ def same(one: Heard, other: Heard, count: int, *, work: bool) -> None:
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
-@pytest.mark.parametrize(
-    "how", [{}, {"middle": 0}, {"middle": 5}, {"share": 0.4}, {"share": 0.5, "first": 3}]
-)
-@pytest.mark.parametrize(
-    ("name", "two"),
-    [(name, two) for name in ALL for two in (False, True) if not two or name not in ONE_VOCABULARY],
-)
+@pytest.mark.parametrize("how", [{}, {"threshold": MIDDLE}, {"share": 0.4}])
 def test_wherever_it_is_lost_the_answer_is_the_same(
     text_toy: Callable,
     new_duo: Callable[..., Duo],
     new_request: Callable,
-    name: str,
-    two: bool,
     how: dict[str, Any],
     sampling: Sampling,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engines = maker(text_toy, new_duo, two=two)
-    monkeypatch.setattr("edge_rt.decoding.step_gate.border", median)
-    monkeypatch.setattr("edge_rt.decoding.step_gate._ENOUGH", 3)
-    if "middle" in how:
-        how = {"threshold": MIDDLE.get(name, (0.0, 0.0))[two], "first": how["middle"]}
-    mode = Mode("switch", "small", gating=Gating(name, dwell=4, **how), drafts=4)
+    engines = maker(text_toy, new_duo)
+    mode = Mode("switch", "small", gating=Gating(**how), drafts=4)
     asked = new_request(1, "ab cd", max_tokens=30, sampling=sampling, mode=mode)
     expected = whole(engines, asked)
     lost, told = engines(), 0
@@ -128,45 +101,15 @@ def test_wherever_it_is_lost_the_answer_is_the_same(
             client = Listener()
             client.heard[1] = deepcopy(lost.heard[1])
             go_on(engines(), client, asked)
-            same(client.heard[1], expected, 1, work=name not in ONE_VOCABULARY)
+            same(client.heard[1], expected, 1, work=False)
     assert told == 30
 
 
-@pytest.mark.parametrize("two", [False, True])
-def test_a_number_that_was_judged_by_goes_with_the_next_token(
-    text_toy: Callable, new_duo: Callable[..., Duo], new_request: Callable, two: bool
-) -> None:
-    """If it goes without the token, the next engine judges that token once more and sends a second
-    number for it, and the one after that takes the wrong one."""
-    engines = maker(text_toy, new_duo, two=two, pause_s=0.02)
-    gating = Gating("token", MIDDLE["token"][two], dwell=4)
-    mode = Mode("switch", "small", gating=gating)
-    for seed in range(6):
-        sampling = Sampling(temperature=0.9, seed=seed)
-        asked = new_request(1, "ab cd", max_tokens=30, sampling=sampling, mode=mode)
-        expected = whole(engines, asked)
-        for first in range(5, 10):
-            for second in range(8, 16):
-                client = Listener()
-                for steps in (first, second, None):
-                    go_on(engines(), client, asked, steps)
-                same(client.heard[1], expected, 1, work=True)
-
-
 gatings = st.builds(
-    lambda name, threshold, how: Gating(
-        name, None if threshold is None else threshold * MIDDLE.get(name, (1.0,))[0], **how
-    ),
-    st.sampled_from(ALL),
-    st.none() | st.floats(0.7, 1.3),
-    st.fixed_dictionaries(
-        {
-            "share": st.none() | st.floats(0.0, 1.0),
-            "first": st.integers(0, 12),
-            "window": st.integers(1, 6),
-            "dwell": st.integers(0, 12),
-        }
-    ),
+    Gating,
+    st.none() | st.floats(0.7 * MIDDLE, 1.3 * MIDDLE),
+    st.none() | st.floats(0.0, 1.0),
+    st.integers(1, 6),
 )
 turns = st.builds(lambda gating: Mode("switch", "small", gating=gating, drafts=4), gatings)
 drafted = st.builds(
@@ -194,7 +137,6 @@ samplings = st.builds(
         }
     ),
     losses=st.lists(st.integers(0, 60), min_size=1, max_size=4),
-    two=st.booleans(),
     holds=st.sampled_from([30, 96]),
     pause_s=st.sampled_from([0.0, 0.02]),
 )
@@ -205,20 +147,18 @@ def test_however_often_it_is_lost_the_answers_are_the_same(
     mode: Mode,
     fields: dict[str, Any],
     losses: list[int],
-    two: bool,
     holds: int,
     pause_s: float,
 ) -> None:
-    two = two and not drafts(mode)
     if mode.label == "switch:entropy":
         fields["n"] = 1  # answers that share a pass cut each other's drafts
     asked = new_request(1, "ab cd", mode=mode, **fields)
-    engines = maker(text_toy, new_duo, two=two, holds=holds, pause_s=pause_s)
+    engines = maker(text_toy, new_duo, holds=holds, pause_s=pause_s)
     client = Listener()
     for steps in [*losses, None]:
         go_on(engines(), client, asked, steps)
     expected = whole(engines, asked)
-    same(client.heard[1], expected, asked.n, work=not drafts(mode))
+    same(client.heard[1], expected, asked.n, work=False)
 
 
 @settings(max_examples=2 * settings().max_examples)
@@ -226,7 +166,6 @@ def test_however_often_it_is_lost_the_answers_are_the_same(
     mode=turns,
     told=st.lists(st.integers(0, 200), max_size=12),
     seen=st.lists(st.floats(0.0, 4.0) | st.just(math.inf), max_size=20),
-    two=st.booleans(),
 )
 def test_an_answer_is_made_whatever_was_told_of_it(
     text_toy: Callable,
@@ -235,14 +174,11 @@ def test_an_answer_is_made_whatever_was_told_of_it(
     mode: Mode,
     told: list[int],
     seen: list[float],
-    two: bool,
 ) -> None:
     """An older front keeps nothing that was judged by, and another form may hold fewer tokens."""
-    two = two and not drafts(mode)
-    pieces = [piece for each in (TWO if two else (ONE, ONE)) for piece in each]
-    whole = [token for token, piece in enumerate(pieces) if piece.isascii()]  # characters
+    whole = [token for token, piece in enumerate([*ONE, *ONE]) if piece.isascii()]  # characters
     told = [whole[token % len(whole)] for token in told]
-    engine = maker(text_toy, new_duo, two=two, holds=30)()
+    engine = maker(text_toy, new_duo, holds=30)()
     resumed = {"resume": {0: told}, "seen": {0: seen}}
     heard = engine.submit(new_request(1, "ab cd", max_tokens=20, mode=mode, **resumed))
     engine.settle()

@@ -87,7 +87,7 @@ def test_both_models_of_an_answer_have_its_threads(
     duo = new_duo()
     duo.roster.limits = SetLimits(4)
     threads = [threads_of(backend) for backend in duo.backends.values()]
-    mode = Mode("switch", "small", gating=Gating("random", share=0.5))
+    mode = Mode("switch", "small", gating=Gating(share=0.5))
     duo.submit(new_request(1, [5, 6], max_tokens=20, mode=mode, threads=2))
     duo.settle()
     assert [set(each) for each in threads] == [{2}, {2}]

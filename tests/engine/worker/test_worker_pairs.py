@@ -15,7 +15,7 @@ from edge_rt.engine.protocol import Failed, Generate, Ping, Pong, SetLimits, Ste
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 SPECULATIVE = Mode("speculative", "small")
-RANDOM = Mode("switch", "small", gating=Gating("random", share=0.4))
+SHARED = Mode("switch", "small", gating=Gating(share=0.4))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_whatever_the_limits_an_answer_is_the_same(
     fields = {"max_tokens": 25, "sampling": Sampling(seed=7)}
     asked: list[Generate] = [
         new_request(id, [id + 4, *PROMPT], mode=mode, **fields)
-        for id, mode in enumerate([SPECULATIVE, None, Mode("lookup"), SPECULATIVE, RANDOM], 1)
+        for id, mode in enumerate([SPECULATIVE, None, Mode("lookup"), SPECULATIVE, SHARED], 1)
     ]
     pair.run((0.0, limits), *((0.0, one) for one in asked), (60.0, Ping(1)))
     assert pair.all(Failed) == []
@@ -67,7 +67,7 @@ def test_a_model_that_goes_takes_what_it_was_to_answer_with_it(
     pair: Stage, endless: Callable
 ) -> None:
     pair.run(
-        (0.0, endless(1, PROMPT, mode=RANDOM)),
+        (0.0, endless(1, PROMPT, mode=SHARED)),
         (0.0, endless(2, PROMPT)),
         (1.0, UnloadModel("small")),
         (1.5, Ping(1)),
@@ -80,7 +80,7 @@ def test_a_model_that_goes_takes_what_it_was_to_answer_with_it(
 
 
 def test_all_that_passes_took_is_told_as_somebodys(pair: Stage, new_request: Callable) -> None:
-    pair.run((0.0, new_request(1, PROMPT, max_tokens=40, mode=RANDOM)), (9.0, Ping(1)))
+    pair.run((0.0, new_request(1, PROMPT, max_tokens=40, mode=SHARED)), (9.0, Ping(1)))
     told = sum(s.prefill_s + s.decode_s for work in pair.spans() for s in work.shares)
     assert told == pytest.approx(pair.computed(0.0, 9.0))
 
