@@ -272,15 +272,11 @@ class Record:
         self._cache.keep(kept)
         if self._nearby is not None and self._asked is not None:
             self._nearby.keep(kept, self._asked.question)
-            self._compare(kept, self._nearby, self._asked)
+            if self._asked.rival is not None:
+                from edge_rt.generation.cache.semantic import Comparison
 
-    def _compare(self, kept: Kept, nearby: SemanticCache, asked: AskedQuestion) -> None:
-        if asked.rival is not None:
-            from edge_rt.generation.cache.semantic import Comparison
-
-            near, answer = asked.rival
-            new = texts(self.lines)
-            nearby.compare(Comparison(asked.question, kept, new, near, answer))
+                asked, new = self._asked.question, texts(self.lines)
+                self._nearby.compare(Comparison(asked, kept, new, *self._asked.rival))
 
 
 def _told(neighbour: Neighbour) -> dict[str, Any]:

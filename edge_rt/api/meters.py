@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
-from edge_rt.core.decoding import Made
-from edge_rt.core.requests import Costs
 from edge_rt.core.routing import SINGLE
 from edge_rt.generation.usage import Tally
 
@@ -179,12 +177,19 @@ class Meters:
     def generated(self, model: str, tally: Tally, mode: str = SINGLE) -> None:
         """Book the tokens, costs and times of one request, finished or not."""
         if tally.made is not None:
-            self._made(model, mode, tally.made)
+            for kind in ("small", "large", "catch_up", "accepted", "rejected"):
+                self._mode_tokens.add(model, mode, kind, amount=getattr(tally.made, kind))
+            self._switches.add(model, mode, amount=tally.made.switches)
         self._tokens.add(model, "prompt", amount=tally.prompt_tokens)
         self._tokens.add(model, "cached", amount=tally.cached_tokens)
         self._tokens.add(model, "restored", amount=tally.restored_tokens)
         self._tokens.add(model, "completion", amount=tally.completion_tokens)
-        self._cost(model, tally.costs)
+        for cost in tally.costs.taken:
+            if cost.energy_j is not None:
+                # A counter raises on less than nothing, and an answer must not fail for that.
+                self._joules.add(model, cost.quality, amount=max(0.0, cost.energy_j))
+        if any(cost.energy_j is None for cost in tally.costs.taken):
+            self._unresolved.add(model)
         if not tally.finished_answers:
             return
         self._queue.observe(model, tally.queue_s)
@@ -207,16 +212,3 @@ class Meters:
             yield each.family()
         for each in self._scraped:
             yield from each.collect()
-
-    def _made(self, model: str, mode: str, made: Made) -> None:
-        for kind in ("small", "large", "catch_up", "accepted", "rejected"):
-            self._mode_tokens.add(model, mode, kind, amount=getattr(made, kind))
-        self._switches.add(model, mode, amount=made.switches)
-
-    def _cost(self, model: str, costs: Costs) -> None:
-        for cost in costs.taken:
-            if cost.energy_j is not None:
-                # A counter raises on less than nothing, and an answer must not fail for that.
-                self._joules.add(model, cost.quality, amount=max(0.0, cost.energy_j))
-        if any(cost.energy_j is None for cost in costs.taken):
-            self._unresolved.add(model)

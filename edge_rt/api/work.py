@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -38,11 +38,16 @@ class Work(msgspec.Struct, frozen=True):
     def within(self, limit: ThinkLimit | None, fit: FitLimit | None) -> Work:
         """Return this work with thoughts that end at `limit` and answers that `fit`.
 
-        Each of these is a call of its own.
+        Each answer is a call of its own, with another seed.
         """
         if limit is None and fit is None:
             return self
-        apart = [one for call in self.calls for one in _apart(call)]
+        apart: list[Call] = []
+        for call in self.calls:
+            for index in range(call.n):
+                seed = call.sampling.seed
+                seed = None if seed is None else (seed + index) % 2**64
+                apart.append(replace(call, n=1, sampling=replace(call.sampling, seed=seed)))
         return replace(self, calls=apart).with_calls(thinking=limit, fit=fit)
 
     @property
@@ -94,12 +99,3 @@ class Work(msgspec.Struct, frozen=True):
     def choices(self) -> int:
         """How many answers there will be."""
         return len(self.calls) * self.per_call
-
-
-def _apart(call: Call) -> Iterator[Call]:
-    """Return a call for each answer, with another seed each."""
-    for index in range(call.n):
-        seed = call.sampling.seed
-        seed = None if seed is None else (seed + index) % 2**64
-        sampling = replace(call.sampling, seed=seed)
-        yield replace(call, n=1, sampling=sampling)

@@ -133,7 +133,10 @@ class Acceptor:
             if verdict is ConnectionVerdict.FLOOD:
                 self._flooded_by(caller.client)
             if verdict in _REFUSALS:
-                _refuse(connection, _REFUSALS[verdict] if refused < TOLD else b"")
+                if refused < TOLD:
+                    with suppress(OSError):  # the client may be gone
+                        connection.send(_REFUSALS[verdict], socket.MSG_DONTWAIT)
+                connection.close()
                 refused += 1
             else:
                 self._open(connection, caller, verdict)
@@ -184,11 +187,3 @@ class Acceptor:
                 "raise the limit of open files (LimitNOFILE=, ulimit -n) if that lasts",
                 error.strerror,
             )
-
-
-def _refuse(connection: socket.SocketType, refusal: bytes) -> None:
-    """Tell why, if there is anything to tell and the client is still there, and close."""
-    if refusal:
-        with suppress(OSError):
-            connection.send(refusal, socket.MSG_DONTWAIT)
-    connection.close()

@@ -95,16 +95,12 @@ class Reload:
             )
             return
         changed = set(differences(self._config, config))
-        live = {key for key in changed if self._is_live(key)}
+        kept = _KEYS if self._api_keys else frozenset[str]()
+        live = {key for key in changed if key in _LIVE | kept or key.startswith("budget.")}
         self._adopt(live, config)
         log.info("the configuration was read anew; in force now: %s", _listed(live))
         if late := changed - live:
             log.warning("after a restart only (%s): %s", RESTART, _listed(late))
-
-    def _is_live(self, key: str) -> bool:
-        if key in _KEYS:
-            return bool(self._api_keys)
-        return key in _LIVE or key.startswith("budget.")
 
     def _adopt(self, live: set[str], config: Config) -> None:
         """Put the keys `live` in force.

@@ -18,7 +18,6 @@ from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.core.logs import Trouble
 from edge_rt.core.occupancy import Occupancy
 from edge_rt.core.system.cgroup import Available, ControlGroup, memory_share
 from edge_rt.energy.app_budgets import AppBudgets
@@ -235,7 +234,15 @@ class Container:
             ),
             routing=self.routing,
             prompting=self._prompting,
-            storage=StorageHealth(paths.state, self._troubles()).report,
+            storage=StorageHealth(
+                paths.state,
+                {
+                    "ledger.db": self.book.trouble,
+                    "cache.db": None if self.cache is None else self.cache.trouble,
+                    "semantic.db": None if self.semantic is None else self.semantic.trouble,
+                    "leakage.json": self.heat.leakage.trouble,
+                },
+            ).report,
         )
         read = prefixes(config, self.routing.models, self.service)
         self.warming = Warming(read, self.occupancy, self.pool, generation.generate, parts.pause)
@@ -266,15 +273,6 @@ class Container:
             for cache in (self.semantic, self.cache):
                 if cache is not None:
                     await cache.close()
-
-    def _troubles(self) -> dict[str, Trouble | None]:
-        """Return the faults of the files that the front keeps, by the files' names."""
-        return {
-            "ledger.db": self.book.trouble,
-            "cache.db": None if self.cache is None else self.cache.trouble,
-            "semantic.db": None if self.semantic is None else self.semantic.trouble,
-            "leakage.json": self.heat.leakage.trouble,
-        }
 
     def _background_tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Return what goes on beside the requests."""

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 
 from edge_rt.core.clock import Pause
 from edge_rt.core.errors import ListenError
@@ -88,7 +88,10 @@ class Notifier:
         """Give signs of life for ever, from the loop that serves: if that hangs, they stop."""
         every_s = min(EVERY_S, (self._watchdog_s or EVERY_S * _SIGNS) / _SIGNS)
         while True:
-            self._say(*self._signs())
+            signs = [] if self._watchdog_s is None else ["WATCHDOG=1"]
+            if self._starting:
+                signs.append(f"EXTEND_TIMEOUT_USEC={EXTEND_S * 1e6:.0f}")
+            self._say(*signs)
             await pause(every_s)
 
     def ready(self, status: str) -> None:
@@ -102,12 +105,6 @@ class Notifier:
 
     def stopping(self) -> None:
         self._say("STOPPING=1")
-
-    def _signs(self) -> Iterator[str]:
-        if self._watchdog_s is not None:
-            yield "WATCHDOG=1"
-        if self._starting:
-            yield f"EXTEND_TIMEOUT_USEC={EXTEND_S * 1e6:.0f}"
 
     def _say(self, *lines: str) -> None:
         if self._address is None or not lines:

@@ -121,11 +121,10 @@ def test_tokens_are_those_that_the_model_reads(sdk, daemon):
     tokens = ask("/tokenize", content=text, with_pieces=True)["tokens"]
     assert "<|im_end|>" in [one["piece"] for one in tokens]
     ids = [one["id"] for one in tokens]
-    assert ask("/tokenize", prompt=text)["tokens"] == ids, "this model begins with no token"
     assert ask("/detokenize", tokens=ids)["content"] == text
     plain = ask("/tokenize", content=text, parse_special=False)
     assert plain["count"] > len(ids)
-    assert ask("/detokenize", tokens=plain["tokens"])["prompt"] == text
+    assert ask("/detokenize", tokens=plain["tokens"])["content"] == text
 
     read = ask("/tokenize", content=PROMPT)["tokens"]
     assert complete(sdk, read).choices[0].text == complete(sdk).choices[0].text

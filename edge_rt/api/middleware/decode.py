@@ -74,7 +74,8 @@ def _malformed(reason: str) -> RequestError:
 
 def invalid_body(message: str) -> RequestError:
     """Return msgspec's error with the path that it names as `param`."""
-    what, path = _parted(message)
+    place = _PLACE.search(message)
+    what, path = (message[: place.start()], place["path"]) if place else (message, "")
     if lacking := _MISSING.match(what):
         return missing(f"{path}.{lacking['name']}" if path else lacking["name"])
     if strange := _STRANGE.match(what):
@@ -82,12 +83,6 @@ def invalid_body(message: str) -> RequestError:
     param = path.replace("[...]", "")
     subject = f"`{param}`" if param else "The request body"
     return RequestError(f"{subject}: {what}.", param=param or None, code="invalid_value")
-
-
-def _parted(message: str) -> tuple[str, str]:
-    """Return what msgspec's error says and the path at which, "" for the whole body."""
-    place = _PLACE.search(message)
-    return (message[: place.start()], place["path"]) if place else (message, "")
 
 
 def unknown_field(path: str, name: str) -> RequestError:
@@ -207,9 +202,11 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, values: bool 
     """
     exchange = exchange_of(scope)
     for name, value in scope["headers"]:
-        if name == b"content-encoding":
-            _check_encoding(value)
-        elif name == b"content-length" and value.isdigit() and int(value) > limit:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            told = describe(value.decode("latin-1"))
+            message = f"Content-Encoding {told} is not decoded here: send the body as is."
+            raise HTTPException(415, message, {"accept-encoding": "identity"})
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
@@ -224,20 +221,10 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, values: bool 
         exchange.hold(len(chunks[-1]))
         if not message.get("more_body", False):
             body = b"".join(chunks)
-            exchange.hold(_decoded_bytes(body) if values else len(body), needed=True)
+            # Decoded it takes about as much again, and an object for each value.
+            count = sum(map(body.count, (b",", b"[", b"{"))) if values else 0
+            exchange.hold(len(body) + _VALUE * count, needed=True)
             return body
-
-
-def _decoded_bytes(body: bytes) -> int:
-    """Return about what a body takes once decoded: its texts, and an object for each value."""
-    return len(body) + _VALUE * sum(map(body.count, (b",", b"[", b"{")))
-
-
-def _check_encoding(value: bytes) -> None:
-    encoding = value.decode("latin-1")
-    if encoding.lower() != "identity":
-        message = f"Content-Encoding {describe(encoding)} is not decoded here: send the body as is."
-        raise HTTPException(415, message, {"accept-encoding": "identity"})
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -175,7 +175,11 @@ async def show(context: Context, scope: Scope, receive: Receive, send: Send) -> 
         template=card.template or "",
         license=card.licence,
         details=_details(card),
-        model_info=_info(card),
+        model_info={  # as GGUF files have the keys; the context is the one that is served
+            "general.architecture": card.architecture,
+            "general.parameter_count": card.parameters,
+            f"{card.architecture}.context_length": card.context,
+        },
         capabilities=capabilities(card, format),
         modified_at=datetime.fromtimestamp(card.created, timezone.utc),
     )
@@ -261,13 +265,3 @@ def _parameters(card: ModelCard) -> str:
     lines = [f"num_ctx {card.context}"] if card.context else []
     names = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
     return "\n".join([*lines, *(f"{name} {given[name]}" for name in names)])
-
-
-def _info(card: ModelCard) -> dict[str, Any]:
-    """Return keys as GGUF files have them; the context is the one that is served."""
-    architecture = card.architecture
-    return {
-        "general.architecture": architecture,
-        "general.parameter_count": card.parameters,
-        f"{architecture}.context_length": card.context,
-    }

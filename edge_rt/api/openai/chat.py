@@ -272,10 +272,6 @@ class ChatCompletions(GenerationEndpoint[ChatRequest]):
         return replace(request, edge=replace(terms, think=replace(limited, tokens=tokens)))
 
     @override
-    def replayed_prompts(self, request: ChatRequest) -> Sequence[Text]:
-        return [""]
-
-    @override
     def dialect(
         self, request: ChatRequest, head: Head, prompts: Sequence[Text], reader: MakeReader | None
     ) -> Dialect:

@@ -77,18 +77,13 @@ def prompts(request: CompletionsRequest) -> list[Text]:
     """Return the prompts, each text or token ids; raises RequestError when kinds are mixed."""
     found = separate(request.prompt, "prompt")
     for i, prompt in enumerate(found):
-        if isinstance(prompt, list):
-            _check_tokens(request, prompt, f"prompt[{i}]" if len(found) > 1 else "prompt")
+        if prompt == []:
+            at = f"prompt[{i}]" if len(found) > 1 else "prompt"
+            raise invalid(at, "expected at least one token id, got none")
+        if request.echo and isinstance(prompt, list):
+            told = "`echo` needs a prompt of text, got token ids: send text, or leave `echo` out."
+            raise unsupported("echo", told)
     return found
-
-
-def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> None:
-    if not prompt:
-        raise invalid(at, "expected at least one token id, got none")
-    if request.echo:
-        raise unsupported(
-            "echo", "`echo` needs a prompt of text, got token ids: send text, or leave `echo` out."
-        )
 
 
 class Completions(GenerationEndpoint[CompletionsRequest]):

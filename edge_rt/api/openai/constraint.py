@@ -20,7 +20,7 @@ from edge_rt.generation.tools.grammar import FreeText, grammar
 from edge_rt.generation.tools.schemas import without_others
 
 NamedT = TypeVar("NamedT")
-_GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)
+_GBNF = re.compile(r"^\s*[A-Za-z][A-Za-z0-9-]*\s*::=", re.MULTILINE)  # Lark's rules have a colon
 JSON_KINDS = ("json_object", "json_schema")  # of constraints that are a part of a grammar
 _MOST = 16  # names that an error tells
 
@@ -61,12 +61,14 @@ def constraint_of(
 
     Raises RequestError where two fields say it, or one says nothing that can be.
     """
+    choice = terms.choice
+    kind = "gbnf" if _GBNF.search(grammar_text or "") else "lark"
     found = [
         _of_format(response_format),
         None if json_schema is None else _of_alone(json_schema, "json_schema"),
-        None if not grammar_text else _of_grammar(grammar_text),
+        None if not grammar_text else Constraint(kind, grammar_text, param="grammar"),
         None if terms.regex is None else Constraint("regex", terms.regex, param="edge.regex"),
-        None if terms.choice is None else _of_choice(terms.choice),
+        None if choice is None else Constraint("choice", json.dumps(choice), param="edge.choice"),
         None if terms.final is None else _of_final(terms.final),
     ]
     said = [constraint for constraint in found if constraint is not None]
@@ -114,15 +116,6 @@ def _of_schema(
         return Constraint("json_schema", json.dumps(schema), strict, param)
     except RecursionError:
         raise invalid(param, "the schema is nested too deeply") from None
-
-
-def _of_grammar(text: str) -> Constraint:
-    """GBNF has rules with `::=`, Lark has them with a colon."""
-    return Constraint("gbnf" if _GBNF.search(text) else "lark", text, param="grammar")
-
-
-def _of_choice(texts: list[str]) -> Constraint:
-    return Constraint("choice", json.dumps(texts), param="edge.choice")
 
 
 def _of_final(final: FinalTerms) -> Constraint:

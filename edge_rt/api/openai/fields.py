@@ -39,22 +39,17 @@ _SPELT_OUT = {  # fields that the key holds with their defaults, or that change 
 
 def separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
     """Return the texts of the field `name`; RequestError for too many, or ids beside texts."""
-    found = _separate(given, name)
-    if len(found) > MAX_TEXTS:
-        raise invalid(name, f"expected at most {MAX_TEXTS} {name}s, got {len(found)}")
-    return found
-
-
-def _separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
     if isinstance(given, str):
         return [given]
     if all(isinstance(item, int) for item in given):
         return [cast("list[int]", given)]
     texts = [item for item in given if not isinstance(item, int)]
-    if len(texts) == len(given):
-        return [*texts]
-    what = "expected token ids, or texts of which each is a string or an array of token ids"
-    raise invalid(name, f"{what}, got a mix")
+    if len(texts) != len(given):
+        what = "expected token ids, or texts of which each is a string or an array of token ids"
+        raise invalid(name, f"{what}, got a mix")
+    if len(texts) > MAX_TEXTS:
+        raise invalid(name, f"expected at most {MAX_TEXTS} {name}s, got {len(texts)}")
+    return [*texts]
 
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -262,8 +257,10 @@ def sampling(fields: GenerationFields, base: Sampling) -> Sampling:
         "presence_penalty": fields.presence_penalty,
         "frequency_penalty": fields.frequency_penalty,
         "penalty_last_n": fields.repeat_last_n,
-        "logit_bias": _logit_bias(fields.logit_bias),
-        "seed": _seed(fields.seed),
+        "logit_bias": None if fields.logit_bias is None else _logit_bias(fields.logit_bias),
+        # -1 means a fresh seed, as in llama-server and vLLM. Others below 0 are counted from the
+        # top, for generators want them unsigned.
+        "seed": None if fields.seed is None or fields.seed == -1 else fields.seed % 2**64,
         "dry": dry_of(
             fields.dry_multiplier,
             fields.dry_base,
@@ -276,29 +273,14 @@ def sampling(fields: GenerationFields, base: Sampling) -> Sampling:
     return msgspec.structs.replace(base, **said, top_logprobs=fields.alternatives)
 
 
-def _seed(seed: int | None) -> int | None:
-    """Seeds below 0 are counted from the top, for generators want them unsigned.
-
-    But for -1, which llama-server and vLLM take to mean a fresh seed.
-    """
-    return None if seed is None or seed == -1 else seed % 2**64
-
-
-def _logit_bias(bias: dict[str, float] | None) -> dict[int, float] | None:
-    return None if bias is None else {_token(key): _bias(key, bias[key]) for key in bias}
-
-
-def _token(key: str) -> int:
-    if not (key.isascii() and key.isdigit() and len(key) <= 10):
-        raise invalid("logit_bias", f"expected token ids as keys, got {describe(key)}")
-    return int(key)
-
-
-def _bias(key: str, value: float) -> float:
-    if not -100 <= value <= 100:
-        what = f"expected numbers from -100 to 100, got {value} for token {key}"
-        raise invalid("logit_bias", what)
-    return value
+def _logit_bias(bias: dict[str, float]) -> dict[int, float]:
+    for key, value in bias.items():
+        if not (key.isascii() and key.isdigit() and len(key) <= 10):
+            raise invalid("logit_bias", f"expected token ids as keys, got {describe(key)}")
+        if not -100 <= value <= 100:
+            what = f"expected numbers from -100 to 100, got {value} for token {key}"
+            raise invalid("logit_bias", what)
+    return {int(key): value for key, value in bias.items()}
 
 
 def same_each_time(models: Sequence[Identity], hows: Sequence[Sampling]) -> bool:

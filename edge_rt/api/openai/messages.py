@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
@@ -205,22 +206,14 @@ def _part(part: Part, at: str, texts: Collection[str], wanted: str) -> str:
 
 
 def _tool_call(call: ToolCall) -> dict[str, object]:
-    function = {"name": call.function.name, "arguments": _arguments(call.function.arguments)}
+    arguments = call.function.arguments
+    if isinstance(arguments, str):
+        # Where a model wrote no valid JSON, templates get the text.
+        with suppress(msgspec.DecodeError, RecursionError):
+            arguments = msgspec.json.decode(arguments, type=dict[str, Any])
+    function = {"name": call.function.name, "arguments": arguments}
     result: dict[str, object] = {"type": call.type, "function": function}
     return result if call.id is None else {"id": call.id, **result}
-
-
-def _arguments(arguments: str | dict[str, Any]) -> str | dict[str, Any]:
-    """Return the object that `arguments` spell.
-
-    The string itself when a model wrote no valid JSON.
-    """
-    if isinstance(arguments, dict):
-        return arguments
-    try:
-        return msgspec.json.decode(arguments, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        return arguments
 
 
 def last_said(messages: list[ChatMessage]) -> str:
@@ -272,9 +265,12 @@ def tool_use(
     field, inner = ("functions", "") if legacy else ("tools", ".function")
     given = functions if legacy else [tool.function for tool in tools or ()]
     told = [_function(one, f"{field}[{i}]{inner}") for i, one in enumerate(given or ())]
-    _refuse_twins([one["name"] for one in told], field)
+    all_names = [one["name"] for one in told]
+    twin = next((name for i, name in enumerate(all_names) if name in all_names[:i]), None)
+    if twin is not None:
+        raise invalid(field, f"two functions have the name {describe(twin)}")
     choice_field = "function_call" if legacy else "tool_choice"
-    required, names, several = _choice(choice, [one["name"] for one in told], choice_field)
+    required, names, several = _choice(choice, all_names, choice_field)
     if not names:
         return None
     schemas: dict[str, dict[str, Any]] = {
@@ -302,12 +298,6 @@ def _function(function: dict[str, Any], at: str) -> dict[str, Any]:
         if value is not None and not isinstance(value, kind):
             raise invalid(f"{at}.parameters.{key}", f"expected {wanted}, got {describe(value)}")
     return function
-
-
-def _refuse_twins(names: list[str], field: str) -> None:
-    twin = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twin is not None:
-        raise invalid(field, f"two functions have the name {describe(twin)}")
 
 
 def _choice(choice: object, names: list[str], field: str) -> tuple[bool, list[str], bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -64,18 +65,16 @@ class Events:
 
     async def _tell(self, rights: Rights, out: EventStream) -> None:
         await out.start()
-        await out.events([self._hello(rights)])
-        while rights.holds():
-            await out.encoded(await self._snapshot())
-            if await self._ends():
-                break
-        await out.encoded(b"", more=False)
-
-    def _hello(self, rights: Rights) -> PageHello:
         cards = self._context.service.cards()
         models = [card.id for card in cards if card.kind == "language"]
-        version = self._context.version
-        return PageHello(version, PERIOD_S, rights.generate, rights.administer, models)
+        may = rights.generate, rights.administer
+        await out.events([PageHello(self._context.version, PERIOD_S, *may, models)])
+        while rights.holds():
+            await out.encoded(await self._snapshot())
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._context.ending.wait(), PERIOD_S)
+                break
+        await out.encoded(b"", more=False)
 
     async def _snapshot(self) -> bytes:
         """Return what is shown now, at most half a period old: listeners share what is made."""
@@ -85,14 +84,6 @@ class Events:
                 self._latest = b"data: " + msgspec.json.encode(told) + b"\n\n"
                 self._made_s = self._context.monotonic()
             return self._latest
-
-    async def _ends(self) -> bool:
-        """Wait for the next period; return whether open streams are to end."""
-        try:
-            await asyncio.wait_for(self._context.ending.wait(), PERIOD_S)
-        except asyncio.TimeoutError:
-            return False
-        return True
 
 
 async def page_file(

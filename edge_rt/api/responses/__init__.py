@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
-import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
@@ -145,7 +143,7 @@ class ResponsesDialect(Dialect):
 
 def begun(head: Head, asked: ResponsesRequest) -> ResponsesAnswer:
     """Return the document of an answer of which nothing is there yet."""
-    reasoning = asked.reasoning
+    reasoning, format = asked.reasoning, asdict(asked.format)
     unsaid = {"description": None, "parameters": None, "strict": False}
     return ResponsesAnswer(
         id=head.id,
@@ -159,18 +157,12 @@ def begun(head: Head, asked: ResponsesRequest) -> ResponsesAnswer:
         parallel_tool_calls=asked.parallel_tool_calls is not False,
         reasoning={"effort": reasoning and reasoning.effort, "summary": None},
         temperature=asked.temperature,
-        text={"format": _said(asked.format)},
+        text={"format": {name: said for name, said in format.items() if said is not None}},
         tool_choice=asked.tool_choice or "auto",
         tools=[unsaid | tool for tool in asked.tools or ()],
         top_logprobs=asked.top_logprobs or 0,
         top_p=asked.top_p,
     )
-
-
-def _said(struct: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields that are not null."""
-    fields = msgspec.structs.asdict(struct)
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 class Responses(TranslatedChat[ResponsesRequest]):
