@@ -6,7 +6,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -34,8 +34,7 @@ from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openapi import Operation
 from edge_rt.api.routes import OPERATIONS
 from edge_rt.api.service import Service
-from edge_rt.config.images import Images
-from edge_rt.config.schema import AnswerChecker, Requests
+from edge_rt.config.schema import Config
 from edge_rt.core.decoding import CheckerSpec
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.images.decoder import ImageDecoder
@@ -121,21 +120,15 @@ def _shown(scope: Scope) -> str:
 
 def create_app(
     service: Service,
+    config: Config,
     *,
-    requests: Requests,
     version: str,
     api_key_sha256: Sequence[str] = (),
     admin_key_sha256: Sequence[str] = (),
-    origins: Sequence[str] = (),
     access: AccessRules | None = None,
     cache: ExactCache | None = None,
-    per_client: bool = False,
-    applications: Iterable[str] = (),
     semantic: SemanticCache | None = None,
-    embedding: str = "default",
     draw: Callable[[], float] = random.random,
-    checkers: Mapping[str, CheckerSpec] | None = None,
-    judges: Mapping[str, AnswerChecker] | None = None,
     sandbox: Sandbox | None = None,
     images: ImageDecoder | None = None,
     clock: Callable[[], float] = time.time,
@@ -147,20 +140,23 @@ def create_app(
 
     `api_key_sha256` are hashes in hex of the keys that open TCP, and `admin_key_sha256` those
     among them that may also administrate; each request is held against the present ones. The
-    Unix socket needs no key. `origins` are web pages of other hosts that browsers may let use TCP.
-    `access` are the socket's rights by user; None: all users may do everything.
-    `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
-    `applications` are the names of those with a budget.
-    `semantic` finds those to questions that mean the same, by the model `embedding`, and `draw`
-    gives a number from 0 to 1 for each of these. `checkers` are the programs that `edge.check` may
-    name, `judges` those of `edge.samples`, run in `sandbox`. `images` decodes those of requests.
+    Unix socket needs no key. `access` are the socket's rights by user; None: all users may do
+    everything. `cache` keeps answers; None: nothing does. `semantic` finds those to questions that
+    mean the same, and `draw` gives a number from 0 to 1 for each of these. `sandbox` runs the
+    programs that judge samples, and `images` decodes those of requests.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     `ending` is set when streams without an end of their own are to end.
     """
-    meters = Meters()
-    nearby = None if semantic is None else Nearby(semantic, embedding, service, meters, draw)
+    requests, origins, meters, nearby = config.requests, config.tcp.origins, Meters(), None
+    if semantic is not None:
+        model = config.cache.semantic.model or "default"
+        nearby = Nearby(semantic, model, service, meters, draw)
     caching = Caching(
-        cache, clock, per_client=per_client, nearby=nearby, simulated=service.simulated
+        cache,
+        clock,
+        per_client=config.cache.per_client,
+        nearby=nearby,
+        simulated=service.simulated,
     )
     marking = Marking()
     clients = Clients(requests.per_client, requests.per_minute, monotonic)
@@ -181,11 +177,14 @@ def create_app(
         caching,
         marking,
         clients,
-        Applications(applications),
-        checkers or {},
-        judges or {},
+        Applications(config.applications),
+        {
+            name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
+            for name, one in config.checks.items()
+        },
+        config.checkers,
         sandbox or Sandbox(),
-        images or ImageDecoder(Images()),
+        images or ImageDecoder(config.images),
         clock,
         monotonic,
         new_id,

@@ -24,11 +24,9 @@ from edge_rt.api.app import create_app
 from edge_rt.api.service import Service
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
-from edge_rt.core.decoding import CheckerSpec
 from edge_rt.core.logs import log_to_stderr
 from edge_rt.core.system.process import stay_offline
 from edge_rt.engine.supervisor import GRACE_S
-from edge_rt.generation.images.decoder import ImageDecoder
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.server.acceptor import Acceptor
@@ -77,7 +75,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
                     "it: %s",
                     missing,
                 )
-        asyncio.run(Daemon(config, paths, notifier=notifier, read=read).run(sockets))
+        asyncio.run(run(config, paths, sockets, notifier, read))
 
 
 def listen(
@@ -150,104 +148,85 @@ class _Server(uvicorn.Server):
         yield
 
 
-class Daemon:
-    """The HTTP server on top of the container of the front."""
+async def run(
+    config: Config,
+    paths: Paths,
+    sockets: list[socket.socket],
+    notifier: Notifier,
+    read: Callable[[], Config],
+) -> None:
+    """Serve on `sockets` until told to stop.
 
-    def __init__(
-        self,
-        config: Config,
-        paths: Paths,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        notifier: Notifier,
-        read: Callable[[], Config],
-    ) -> None:
-        """`clock` is in seconds, those of the monotonic clock that the engine reads too.
+    `notifier` is told the daemon's state; `read` returns the present configuration.
+    """
+    root = Path(config.models.store) if config.models.store else paths.state / "models"
+    store = Store(root, load_catalogue(config.models.catalogue))
+    log.info("model store: %s", store.root.absolute())
+    async with _beside(notifier.run()):  # from the first to the last moment
+        container = Container(config, paths, store, time.monotonic)  # the clock of the engine, too
+        async with container.open() as service:
+            await _serve(config, sockets, container, service, notifier, read)
 
-        `notifier` is told the daemon's state; `read` returns the present configuration.
-        """
-        self._config = config
-        self._paths = paths
-        root = Path(config.models.store) if config.models.store else paths.state / "models"
-        self._store = Store(root, load_catalogue(config.models.catalogue))
-        self._clock = clock
-        self._notifier, self._read = notifier, read
 
-    async def run(self, sockets: list[socket.socket]) -> None:
-        """Serve on `sockets` until told to stop."""
-        async with _beside(self._notifier.run()):  # from the first to the last moment
-            container = Container(self._config, self._paths, self._store, self._clock)
-            async with container.open() as service:
-                await self._serve(sockets, container, service)
+async def _serve(
+    config: Config,
+    sockets: list[socket.socket],
+    container: Container,
+    service: Service,
+    notifier: Notifier,
+    read: Callable[[], Config],
+) -> None:
+    api_keys, admin_keys = list(config.tcp.api_key_sha256), list(config.tcp.admin_key_sha256)
+    ending = asyncio.Event()
+    app = create_app(
+        service,
+        config,
+        version=__version__,
+        api_key_sha256=api_keys,
+        admin_key_sha256=admin_keys,
+        access=access_of(config.access),
+        cache=container.cache,
+        semantic=container.semantic,
+        ending=ending,
+    )
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            proxy_headers=False,  # nothing here depends on where a proxy's client is
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
+        ),
+        _limiter(config.requests.connections),
+    )
+    status = f"serving on {', '.join(map(address, sockets))}"
+    governor_loop, knobs = container.governor_loop, container.knobs
+    reload = Reload(config, read, governor_loop, knobs, api_keys, admin_keys)
+    _on_signals(server, container, notifier, reload, ending)
+    log.info(status)
+    if not notifier.heard:  # somebody at a terminal reads it
+        log.info(way_in(sockets, bool(api_keys)))
+    async with _beside(
+        reload.run(notifier.reloading, lambda: notifier.ready(status)),
+        _announce(server, container, lambda: notifier.ready(status)),
+    ):
+        await server.serve(sockets=sockets)
 
-    async def _serve(
-        self, sockets: list[socket.socket], container: Container, service: Service
-    ) -> None:
-        tcp = self._config.tcp
-        api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)
-        ending = asyncio.Event()
-        app = create_app(
-            service,
-            requests=self._config.requests,
-            version=__version__,
-            api_key_sha256=api_keys,
-            admin_key_sha256=admin_keys,
-            origins=self._config.tcp.origins,
-            access=access_of(self._config.access),
-            cache=container.cache,
-            per_client=self._config.cache.per_client,
-            applications=self._config.applications,
-            semantic=container.semantic,
-            embedding=self._config.cache.semantic.model or "default",
-            checkers={
-                name: CheckerSpec(name, tuple(one.command), one.timeout_s, one.memory_bytes)
-                for name, one in self._config.checks.items()
-            },
-            judges=self._config.checkers,
-            images=ImageDecoder(self._config.images),
-            ending=ending,
+
+def _limiter(wanted: int) -> ConnectionLimiter:
+    limiter = ConnectionLimiter(wanted, raise_file_limit())
+    if limiter.most < wanted:
+        log.warning(
+            "requests.connections: only %d of %d, as few files may be open: raise LimitNOFILE=",
+            limiter.most,
+            wanted,
         )
-        limiter = self._limiter()
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http="h11",
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                server_header=False,
-                proxy_headers=False,  # nothing here depends on where a proxy's client is
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
-            ),
-            limiter,
-        )
-        status = f"serving on {', '.join(map(address, sockets))}"
-        governor_loop, knobs = container.governor_loop, container.knobs
-        reload = Reload(self._config, self._read, governor_loop, knobs, api_keys, admin_keys)
-        _on_signals(server, container, self._notifier, reload, ending)
-        log.info("model store: %s", self._store.root.absolute())
-        log.info(status)
-        if not self._notifier.heard:  # somebody at a terminal reads it
-            log.info(way_in(sockets, bool(tcp.api_key_sha256)))
-        notifier = self._notifier
-        async with _beside(
-            reload.run(notifier.reloading, lambda: notifier.ready(status)),
-            _announce(server, container, lambda: notifier.ready(status)),
-        ):
-            await server.serve(sockets=sockets)
-
-    def _limiter(self) -> ConnectionLimiter:
-        wanted = self._config.requests.connections
-        limiter = ConnectionLimiter(wanted, raise_file_limit())
-        if limiter.most < wanted:
-            log.warning(
-                "requests.connections: only %d of %d, as few files may be open: raise LimitNOFILE=",
-                limiter.most,
-                wanted,
-            )
-        return limiter
+    return limiter
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,12 @@ import pytest
 from msgspec import UNSET
 
 from edge_rt.api.app import create_app
-from edge_rt.config.schema import Requests
+from edge_rt.config.applications import AppBudget
+from edge_rt.config.caching import Cache, Semantic
+from edge_rt.config.schema import AnswerChecker, CheckerConfig, Config, Requests, Tcp
 from edge_rt.core.cached import Prefixes, digest
 from edge_rt.core.chat_format import GENERIC, ChatFormat, ChatPrompt
-from edge_rt.core.decoding import Mode, Sampling
+from edge_rt.core.decoding import CheckerSpec, Mode, Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.events import (
     Delta,
@@ -690,9 +692,30 @@ def service() -> FakeService:
 
 @pytest.fixture
 def make_client(service: FakeService) -> Callable[..., Client]:
-    def make(requests: Requests | None = None, **options) -> Client:
+    def make(
+        requests: Requests | None = None,
+        *,
+        origins: Sequence[str] = (),
+        per_client: bool = False,
+        applications: Sequence[str] = (),
+        checkers: Mapping[str, CheckerSpec] | None = None,
+        judges: Mapping[str, AnswerChecker] | None = None,
+        embedding: str | None = None,
+        **options: Any,
+    ) -> Client:
+        config = Config(
+            requests=requests or Requests(),
+            tcp=Tcp(origins=[*origins]),
+            cache=Cache(per_client=per_client, semantic=Semantic(model=embedding)),
+            applications={name: AppBudget() for name in applications},
+            checks={
+                name: CheckerConfig(list(one.command), one.timeout_s, one.memory_bytes)
+                for name, one in (checkers or {}).items()
+            },
+            checkers=dict(judges or {}),
+        )
         options = {"clock": lambda: 1_800_000_000.5, "new_id": lambda: "42", **options}
-        return Client(create_app(service, requests=requests or Requests(), version="1", **options))
+        return Client(create_app(service, config, version="1", **options))
 
     return make
 
