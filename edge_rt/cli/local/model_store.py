@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -67,9 +68,6 @@ def tell_better(store: Store, id: str, option: str) -> None:
         note(f"{better.id} ({size(better.bytes)}) would answer better: {option} {better.id}")
 
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
 @dataclass(frozen=True)
 class StorePlace:
     """A model store: its directory, whose it is, and the configuration that goes with it."""
@@ -96,6 +94,12 @@ class StorePlace:
                 f"({self.owner}): use sudo, or name another with --store or STATE_DIRECTORY"
             )
         return self.store()
+
+    def use(self, *, write: bool = False) -> Store:
+        """Return the store as `open` does, and say which it is."""
+        store = self.open(write=write)
+        note(str(self))
+        return store
 
     def allows(self, *, write: bool = False) -> bool:
         """Return whether this process may read or `write` it."""
@@ -143,14 +147,6 @@ def _of_daemon(environ: Mapping[str, str], named: Path | None) -> StorePlace:
     return found if told is None else StorePlace(told, owner, found.config, socket)
 
 
-def open_store(named: Path | None, config_file: Path | None, *, write: bool = False) -> Store:
-    """Open the store that a command means, and say which it is; see `find_store`."""
-    place = find_store(named, config_file)
-    store = place.open(write=write)
-    note(str(place))
-    return store
-
-
 @contextmanager
 def default_told(store: Store, named: str | None) -> Generator[None]:
     """Say after the block which model is the default now; the configuration may have `named` it."""
@@ -168,10 +164,16 @@ def default_told(store: Store, named: str | None) -> Generator[None]:
     )
 
 
-def with_store(command: Command) -> Command:
-    """Give `command` the options that say which store, as its arguments `store` and `config`."""
-    config = click.option("--config", type=FILE, help="The configuration to take it from.")
-    return click.option("--store", type=FILE, help="The directory of the models.")(config(command))
+def with_store(command: Callable[..., Any]) -> Callable[..., None]:
+    """Give `command` the options that say which store; its argument `place` is that."""
+
+    @click.option("--config", type=FILE, help="The configuration to take it from.")
+    @click.option("--store", type=FILE, help="The directory of the models.")
+    @functools.wraps(command)
+    def call(*args: Any, store: Path | None, config: Path | None, **others: Any) -> None:
+        command(*args, place=find_store(store, config), **others)
+
+    return call
 
 
 def _configured(config: Config, paths: Paths, owner: str) -> StorePlace:

@@ -14,11 +14,10 @@ from edge_rt.cli.exits import BadOption, CommandFailure, NoModel
 from edge_rt.cli.local.model_documents import details, model_view, models_table, served, stored
 from edge_rt.cli.local.model_store import (
     FILE,
+    StorePlace,
     announce_starter,
     default_told,
     fetch,
-    find_store,
-    open_store,
     with_store,
 )
 from edge_rt.cli.local.models_folders import convert_model, import_models
@@ -48,13 +47,12 @@ models.add_command(suggest_models)
 @models.command("list")
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
+def list_models(place: StorePlace, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled.
 
     Example:
         edge-rt models list --json
     """
-    place = find_store(store, config)
     listed = stored(place)
     there = {name for one in listed for name in (one["id"], one["edge"].get("sha256"))}
     pullable = [
@@ -77,7 +75,7 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
 @models.command()
 @click.argument("id", required=False)
 @with_store
-def pull(id: str | None, store: Path | None, config: Path | None) -> None:
+def pull(id: str | None, place: StorePlace) -> None:
     """Fetch the model ID of the catalogue over the network, or one of the hub.
 
     A model of the hub is named hf:OWNER/REPOSITORY or hf.co/OWNER/REPOSITORY; its
@@ -97,11 +95,9 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     """
     if id == "":  # of a variable that is not set, perhaps: nobody asked for what that would fetch
         raise BadOption("ID is empty: name a model, or leave ID out for the one to start with")
-    found = find_store(store, config)
-    place = found.open(write=True)
-    note(str(found))
-    with default_told(place, found.config.models.default):
-        entry = fetch(place, id or announce_starter(place))
+    store = place.use(write=True)
+    with default_told(store, place.config.models.default):
+        entry = fetch(store, id or announce_starter(store))
         note(f"{entry.id} is in the store: {entry.path}")
 
 
@@ -109,7 +105,7 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
 @click.argument("id", required=False)
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def default_model(id: str | None, store: Path | None, config: Path | None, as_json: bool) -> None:
+def default_model(id: str | None, place: StorePlace, as_json: bool) -> None:
     """Make the model ID the one that answers when a request names none.
 
     Without ID, print the default model, and why it is that one.
@@ -117,18 +113,16 @@ def default_model(id: str | None, store: Path | None, config: Path | None, as_js
     Example:
         edge-rt models default smollm2-135m-instruct
     """
-    found = find_store(store, config)
-    if id is None and found.served_by is not None:
-        _show_default(served(found.served_by, "default")["id"], None, as_json)
-        note(str(found))
+    if id is None and place.served_by is not None:
+        _show_default(served(place.served_by, "default")["id"], None, as_json)
+        note(str(place))
         return
-    place, named = found.open(write=id is not None), found.config.models.default
-    note(str(found))
+    store, named = place.use(write=id is not None), place.config.models.default
     if id is not None:
-        place.set_default(id)
+        store.set_default(id)
         if named not in (None, id):
             note(f"models.default of the configuration names {named}, which counts first")
-    default = place.explain_default(named)
+    default = store.explain_default(named)
     if default.entry is None:
         why = f"models.default names {named}, which is not there or writes no text"
         why = "run edge-rt models pull" if named is None else why
@@ -144,7 +138,7 @@ def _show_default(id: str, why: str | None, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("place", metavar="FILE|FOLDER", type=FILE)
+@click.argument("source", metavar="FILE|FOLDER", type=FILE)
 @click.option("--id", help="Id of the model; else it is made from the name of the file.")
 @click.option("--mmproj", type=FILE, help="Projector with which a GGUF model sees images.")
 @click.option("--move", is_flag=True, help="Do not leave the files where they are.")
@@ -158,13 +152,7 @@ def _show_default(id: str, why: str | None, as_json: bool) -> None:
 )
 @with_store
 def add(
-    place: Path,
-    id: str | None,
-    mmproj: Path | None,
-    move: bool,
-    store: Path | None,
-    config: Path | None,
-    **said: Any,
+    source: Path, id: str | None, mmproj: Path | None, move: bool, place: StorePlace, **said: Any
 ) -> None:
     """Take in a model: a GGUF file, an ONNX file or a folder. Prints the id it has now.
 
@@ -175,12 +163,10 @@ def add(
     Example:
         edge-rt models add ./my-model.gguf --id my-model
     """
-    found = find_store(store, config)
-    there = found.open(write=True)
-    note(str(found))
-    with default_told(there, found.config.models.default), bar(f"Adding {place.name}") as progress:
-        entry = there.add(
-            place, id, move=move, projector=mmproj, said=Description(**said), progress=progress
+    store, named = place.use(write=True), place.config.models.default
+    with default_told(store, named), bar(f"Adding {source.name}") as progress:
+        entry = store.add(
+            source, id, move=move, projector=mmproj, said=Description(**said), progress=progress
         )
     click.echo(entry.id)
 
@@ -189,19 +175,18 @@ def add(
 @click.argument("id")
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> None:
+def show(id: str, place: StorePlace, as_json: bool) -> None:
     """Show all that is known of the model ID, and of others that it answers with.
 
     Example:
         edge-rt models show smollm2-135m-instruct
     """
-    found = find_store(store, config)
-    if found.served_by is not None:
-        told = served(found.served_by, id)
+    if place.served_by is not None:
+        told = served(place.served_by, id)
     else:
-        place = found.open()
-        told = details(place.get(id), place)
-    note(str(found))
+        store = place.open()
+        told = details(store.get(id), store)
+    note(str(place))
     put_document(told, model_view, as_json=as_json)
 
 
@@ -216,8 +201,7 @@ def quantize(
     format: str,
     new_id: str | None,
     threads: int | None,
-    store: Path | None,
-    config: Path | None,
+    place: StorePlace,
 ) -> None:
     """Have the GGUF model ID once more in another number format, such as Q4_0 or Q8_0.
 
@@ -227,11 +211,11 @@ def quantize(
     Example:
         edge-rt models quantize my-model q4_k_m
     """
-    place = open_store(store, config, write=True)
+    store = place.use(write=True)
     from edge_rt.models.quantize import quantize as requantize
 
     with bar(f"Quantizing {id}", then="Taking it in") as progress:
-        entry = requantize(id, format, place, new_id=new_id, threads=threads, progress=progress)
+        entry = requantize(id, format, store, new_id=new_id, threads=threads, progress=progress)
     click.echo(entry.id)
 
 
@@ -239,7 +223,7 @@ def quantize(
 @click.argument("id", required=False)
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def verify(id: str | None, store: Path | None, config: Path | None, as_json: bool) -> None:
+def verify(id: str | None, place: StorePlace, as_json: bool) -> None:
     """Read the model ID, or every model, and compare its sha256.
 
     Ends with exit code 1 when the content of a model has changed.
@@ -247,10 +231,10 @@ def verify(id: str | None, store: Path | None, config: Path | None, as_json: boo
     Example:
         edge-rt models verify smollm2-135m-instruct
     """
-    place = open_store(store, config)
+    store = place.use()
     faults: dict[str, str | None] = {}
-    for entry in [place.get(id)] if id else place.entries():
-        faults[entry.id] = _fault(place, entry.id)
+    for entry in [store.get(id)] if id else store.entries():
+        faults[entry.id] = _fault(store, entry.id)
         if not as_json:
             click.echo(clean(f"{entry.id}: {faults[entry.id] or 'ok'}"))
     if as_json:
@@ -274,11 +258,11 @@ def _fault(store: Store, id: str) -> str | None:
 @models.command()
 @click.argument("id")
 @with_store
-def remove(id: str, store: Path | None, config: Path | None) -> None:
+def remove(id: str, place: StorePlace) -> None:
     """Delete the model ID. A daemon that has it loaded goes on until it unloads it.
 
     Example:
         edge-rt models remove smollm2-135m-instruct
     """
-    open_store(store, config, write=True).remove(id)
+    place.use(write=True).remove(id)
     note(f"removed {id}")

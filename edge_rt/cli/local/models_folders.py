@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.local.model_store import open_store, with_store
+from edge_rt.cli.local.model_store import StorePlace, with_store
 from edge_rt.cli.progress import bar
 from edge_rt.cli.text import clean
 from edge_rt.core.errors import EdgeError
@@ -87,9 +87,7 @@ def convert_model(
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("names", metavar="[ID]...", nargs=-1)
 @with_store
-def import_models(
-    folder: Path, names: tuple[str, ...], store: Path | None, config: Path | None
-) -> None:
+def import_models(folder: Path, names: tuple[str, ...], place: StorePlace) -> None:
     """Take in the models of FOLDER, such as a USB stick, as their checksums say.
 
     All of them, or those that are named. FOLDER holds GGUF files and folders with an ONNX model,
@@ -99,12 +97,12 @@ def import_models(
     Example:
         sudo edge-rt models import ./stick
     """
-    place = open_store(store, config, write=True)
+    store = place.use(write=True)
     refused = 0
     for piece in unpack(folder, names):
         try:
             with bar(f"Importing {piece.name}") as progress:
-                entry, how = take_in(piece, place, progress)
+                entry, how = take_in(piece, store, progress)
         except EdgeError as error:
             refused += 1
             click.echo(clean(f"{piece.name}: refused: {error}"))
