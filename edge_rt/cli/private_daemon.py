@@ -46,17 +46,13 @@ def wait_for_rest(
     A daemon that has just been started still loads its engine.
     """
     for _ in range(round(patience_s / _PAUSE_S)):
-        report = look()
-        if report is None or _knows(report):
+        if (report := look()) is None:
+            return
+        supply = report["supply"]
+        # Without a supply either nothing tells power, or nothing was looked at yet.
+        if report["channels"] if supply is None else supply["idle_w"] is not None:
             return
         sleep(_PAUSE_S)
-
-
-def _knows(report: Json) -> bool:
-    supply = report["supply"]
-    if supply is None:  # either nothing tells power, or nothing was looked at yet
-        return bool(report["channels"])
-    return supply["idle_w"] is not None
 
 
 @contextlib.contextmanager

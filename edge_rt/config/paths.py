@@ -31,7 +31,14 @@ class Paths:
         else those of the XDG base directory specification.
         """
         uid = os.geteuid() if uid is None else uid
-        run, state, config = _system(environ) if uid == 0 else _user(environ, uid)
+        if uid == 0:
+            root = _absolute(environ, ROOT) or Path("/")
+            run, state, config = (root / place / APP for place in ("run", "var/lib", "etc"))
+        else:
+            runtime = _absolute(environ, "XDG_RUNTIME_DIR")
+            run = runtime / APP if runtime else Path("/tmp") / f"{APP}-{uid}"
+            state = _xdg(environ, "XDG_STATE_HOME", ".local/state")
+            config = _xdg(environ, "XDG_CONFIG_HOME", ".config")
         return cls(
             run=_service(environ, "RUNTIME_DIRECTORY") or run,
             state=_service(environ, "STATE_DIRECTORY") or state,
@@ -60,32 +67,14 @@ def of_board(folder: Path, simulated: str | None) -> Path:
     return folder if simulated is None else folder / "simulated" / simulated
 
 
-def _system(environ: Mapping[str, str]) -> tuple[Path, Path, Path]:
-    root = _absolute(environ, ROOT) or Path("/")
-    return root / "run" / APP, root / "var/lib" / APP, root / "etc" / APP
-
-
-def _user(environ: Mapping[str, str], uid: int) -> tuple[Path, Path, Path]:
-    runtime = _absolute(environ, "XDG_RUNTIME_DIR")
-    return (
-        runtime / APP if runtime else Path("/tmp") / f"{APP}-{uid}",
-        _xdg(environ, "XDG_STATE_HOME", ".local/state"),
-        _xdg(environ, "XDG_CONFIG_HOME", ".config"),
-    )
-
-
 def _xdg(environ: Mapping[str, str], name: str, below_home: str) -> Path:
-    base = _absolute(environ, name)
-    return (base or _home(environ) / below_home) / APP
-
-
-def _home(environ: Mapping[str, str]) -> Path:
-    if (named := _absolute(environ, "HOME")) is not None:
-        return named
+    if (base := _absolute(environ, name)) is not None:
+        return base / APP
     try:
-        return Path.home()
+        home = _absolute(environ, "HOME") or Path.home()
     except RuntimeError:  # as in a container that is run under some number
-        return _NO_HOME
+        home = _NO_HOME
+    return home / below_home / APP
 
 
 def _absolute(environ: Mapping[str, str], name: str) -> Path | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,7 @@ class Standalone:
         Raises NoDaemon where none runs and none may be started.
         """
         path = None if self.always else daemon_socket(socket)
-        if path is not None and (socket is not None or not _absent(path)):
+        if path is not None and (socket is not None or accepts(path)):
             yield path
             return
         if path is not None and not self.may(f"No daemon answers at {path}. Start one for this?"):
@@ -58,54 +57,21 @@ class Standalone:
         return asked and click.confirm(question, default=True, err=True)
 
 
-def standalone_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` the options of Standalone; its argument is `standalone`."""
-
-    @click.option(
-        "--standalone",
-        "always",
-        is_flag=True,
-        help="Start a daemon for this answer alone; fetch a model where there is none.",
-    )
-    @click.option(
-        "-y",
-        "--yes",
-        is_flag=True,
-        help="Do the same where no daemon answers.",
-    )
-    @click.option(
-        "--config",
-        type=click.Path(path_type=Path, readable=False),
-        help="The configuration of a daemon that is started.",
-    )
-    @sensors_root_option
-    @functools.wraps(command)
-    def call(
-        *args: Any,
-        always: bool,
-        yes: bool,
-        config: Path | None,
-        sensors_root: Path | None,
-        **others: Any,
-    ) -> Any:
-        standalone = Standalone(always, yes, config, sensors_root)
-        return command(*args, standalone=standalone, **others)
-
-    return call
-
-
-def _absent(socket: Path) -> bool:
-    """Return whether nobody listens there; one that may not be used is there."""
-    try:
-        return not accepts(socket)
-    except PermissionError:
-        return False
-
-
 @click.command()
 @click.argument("prompt", nargs=-1)
 @socket_option
-@standalone_options
+@click.option(
+    "--standalone",
+    is_flag=True,
+    help="Start a daemon for this answer alone; fetch a model where there is none.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do the same where no daemon answers.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="The configuration of a daemon that is started.",
+)
+@sensors_root_option
 @asking
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all there is.")
 @click.option("--raw", is_flag=True, help="Let the model continue the prompt: no chat template.")
@@ -114,7 +80,10 @@ def run(
     *,
     prompt: tuple[str, ...],
     socket: Path | None,
-    standalone: Standalone,
+    standalone: bool,
+    yes: bool,
+    config: Path | None,
+    sensors_root: Path | None,
     system: str | None,
     body: Json,
     as_json: bool,
@@ -136,7 +105,8 @@ def run(
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
     path, asked = question(read_prompt(prompt, raw), system, raw)
-    with standalone.daemon(socket, body["model"]) as there, Client(there) as client:
+    own = Standalone(standalone, yes, config, sensors_root)
+    with own.daemon(socket, body["model"]) as there, Client(there) as client:
         if as_json:
             _print_json(whole(client, path, body | asked))
             return
