@@ -14,7 +14,6 @@ from edge_rt.cli.text import (
     MISSING,
     Json,
     duration,
-    fixed,
     joules,
     line,
     member,
@@ -28,22 +27,12 @@ from edge_rt.cli.text import (
 _WORDS = ("_error", "_share")  # that say what a figure is, beside how it is written
 
 
-def _with(unit: str, digits: int = 3) -> Callable[[object], str]:
+def _unit(unit: str, write: Callable[[float], str] = significant) -> Callable[[object], str]:
     def text(value: object) -> str:
-        figure = significant(value, digits)
-        return figure if figure == MISSING else f"{figure} {unit}"
+        figure = number(value)
+        return MISSING if figure is None else f"{write(figure)} {unit}"
 
     return text
-
-
-def _celsius(value: object) -> str:
-    figure = fixed(value, 1)
-    return figure if figure == MISSING else f"{figure} °C"
-
-
-def _megahertz(value: object) -> str:
-    figure = number(value)
-    return MISSING if figure is None else f"{figure / 1e6:.0f} MHz"
 
 
 def _moment(value: object) -> str:
@@ -63,14 +52,14 @@ def _many(value: object) -> str:
 
 
 _UNITS: Mapping[str, Callable[[object], str]] = {  # by the end of a name; the longest counts
-    "_w": _with("W"),
-    "_v": _with("V"),
-    "_a": _with("A"),
+    "_w": _unit("W"),
+    "_v": _unit("V"),
+    "_a": _unit("A"),
     "_j": joules,
-    "_c": _celsius,
+    "_c": _unit("°C", "{:.1f}".format),
     "_s": duration,
-    "_per_s": _with("/s"),
-    "_hz": _megahertz,
+    "_per_s": _unit("/s"),
+    "_hz": _unit("MHz", lambda hz: f"{hz / 1e6:.0f}"),
     "_bytes": size,
     "_ratio": percent,
     "_error": percent,
@@ -81,7 +70,7 @@ _NAMES: Mapping[str, Callable[[object], str]] = {
     "bytes": size,
     "duty": percent,
     "fraction": percent,
-    "rpm": _with("rpm"),
+    "rpm": _unit("rpm"),
     "count": whole,
     "parameters": _many,
     "flag": lambda value: "yes" if value else "no",

@@ -42,12 +42,11 @@ PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
 
 @dataclass(frozen=True)
 class User:
-    """A user; `groups` count for this process, `listed` from the next login on."""
+    """A user; `groups` count for this process."""
 
     uid: int
     name: str
     groups: frozenset[str]
-    listed: frozenset[str]
 
     @classmethod
     def current(cls) -> User:
@@ -55,8 +54,7 @@ class User:
         uid = os.geteuid()
         name = _name(lambda: pwd.getpwuid(uid).pw_name, uid)
         groups = frozenset(group_name(gid) for gid in {os.getegid(), *os.getgroups()})
-        listed = frozenset(entry.gr_name for entry in grp.getgrall() if name in entry.gr_mem)
-        return cls(uid, name, groups, groups | listed)
+        return cls(uid, name, groups)
 
     @property
     def sudo(self) -> str:
@@ -65,12 +63,7 @@ class User:
 
     def join(self, group: str) -> tuple[str, ...]:
         """Return how to become a member of `group`."""
-        if group in self.listed and group not in self.groups:
-            return ("# you are a member from your next login on: log out and in again",)
-        return (
-            f"{self.sudo}usermod -aG {group} {self.name}",
-            "# then log out and in again",
-        )
+        return (f"{self.sudo}usermod -aG {group} {self.name}", "# then log out and in again")
 
 
 def group_name(gid: int) -> str:

@@ -153,15 +153,13 @@ def default_told(store: Store, named: str | None) -> Generator[None]:
     before = store.default(named)
     yield
     now = store.explain_default(named)
-    if now.entry is None:
-        return
-    if before is None or before.id == now.entry.id:
+    if now.entry is not None and (before is None or before.id == now.entry.id):
         note(f"{now.entry.id} is the default model.")
-        return
-    note(
-        f"{now.entry.id} is the default model now, for {now.why}. To have {before.id} answer as "
-        f"before: edge-rt models default {before.id}"
-    )
+    elif now.entry is not None and before is not None:
+        note(
+            f"{now.entry.id} is the default model now, for {now.why}. To have {before.id} answer "
+            f"as before: edge-rt models default {before.id}"
+        )
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., None]:

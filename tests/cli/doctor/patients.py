@@ -28,8 +28,8 @@ IDS = {
     "pi4": "raspberry-pi-4b",
     "x86": "generic-x86",
 }
-ROOT = User(0, "root", frozenset({"root"}), frozenset({"root"}))
-PI = User(1000, "pi", frozenset({"pi"}), frozenset({"pi"}))
+ROOT = User(0, "root", frozenset({"root"}))
+PI = User(1000, "pi", frozenset({"pi"}))
 X86_CPU = "vendor_id\t: GenuineIntel\nmodel name\t: A CPU\nflags\t\t: fpu lm sse\n"
 ARM_CPU = "BogoMIPS\t: 38.40\nCPU architecture: 8\n"
 

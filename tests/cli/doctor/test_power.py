@@ -17,7 +17,6 @@ from edge_rt.board.readers.base import BaseReader, Channel
 from edge_rt.board.readers.rapl import udev_rule
 from edge_rt.cli.doctor.check_heat import check_answers
 from edge_rt.cli.doctor.check_power import check_power
-from edge_rt.cli.doctor.machine import User
 from edge_rt.core.reports.finding import Finding, note
 
 Make = Callable[..., Patient]
@@ -115,13 +114,6 @@ def test_a_mailbox_that_belongs_to_a_group_wants_its_members(patient: Make) -> N
     lines = commands(board.says(check_power, access=denied(vcio)))
     assert 'KERNEL=="vcio", GROUP="video", MODE="0660"' in lines
     assert "sudo usermod -aG video pi" in lines
-
-
-def test_a_group_that_counts_from_the_next_login_on() -> None:
-    user = User(1000, "pi", frozenset({"pi"}), frozenset({"pi", "video"}))
-    assert user.join("video") == (
-        "# you are a member from your next login on: log out and in again",
-    )
 
 
 def test_a_missing_mailbox_and_a_firmware_without_the_command(patient: Make) -> None:
