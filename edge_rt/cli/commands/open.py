@@ -48,13 +48,8 @@ def open(socket: Path | None, config: Path | None, only_print: bool) -> None:
         raise CommandFailure(_NO_TCP.format(file=file))
     url = page_url(addresses[0])
     click.echo(url)
-    if not only_print:
-        _launch(url)
+    # A board without a desktop has no browser, but the URL.
+    if not only_print and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        import webbrowser
 
-
-def _launch(url: str) -> None:
-    """Start the browser of a desktop; a board without one has the URL."""
-    import webbrowser
-
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)

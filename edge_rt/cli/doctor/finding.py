@@ -39,7 +39,9 @@ def lines(findings: Sequence[Finding]) -> list[str]:
     Commands are never broken: one that is longer than the screen stays in one line.
     """
     shown = [line for finding in findings for line in _lines(finding)]
-    return [*shown, "", _end(findings)]
+    count = sum(finding.level == "problem" for finding in findings)
+    things = "1 thing" if count == 1 else f"{count} things"
+    return [*shown, "", f"{things} to mend: see FIX." if count else "Nothing needs doing."]
 
 
 def document(findings: Sequence[Finding]) -> dict[str, object]:
@@ -73,13 +75,6 @@ def _lines(finding: Finding) -> list[str]:
 
 def _flat(text: str) -> str:
     return clean(text.replace("\n", " ").replace("\t", " "))
-
-
-def _end(findings: Sequence[Finding]) -> str:
-    count = sum(finding.level == "problem" for finding in findings)
-    if count == 0:
-        return "Nothing needs doing."
-    return f"{count} thing{'' if count == 1 else 's'} to mend: see FIX."
 
 
 def of_board(check: Check) -> Check:

@@ -63,12 +63,6 @@ class Target:
         return suggest(load_suggestions(), self.memory_bytes, self.estimator, task)
 
 
-def calibration_folder(machine: ExaminedMachine) -> Path:
-    """Return where a daemon keeps what it has measured of this board."""
-    id = machine.board.id if machine.board else UNKNOWN
-    return of_board(machine.paths.state, id if machine.simulated else None) / FOLDER
-
-
 def served_machine(paths: Paths, socket: Path, root: Path | None) -> ExaminedMachine:
     """Return the board below `root`; None: the one that the daemon at `socket` serves.
 
@@ -86,7 +80,9 @@ def this_machine(machine: ExaminedMachine) -> Target:
     board = machine.profiles[0].get(str(served), machine.board)
     told = machine.identity.memory_bytes
     limited = memory_bytes(ControlGroup(), told)
-    calibrations, _ = load_calibrations(calibration_folder(machine))
+    simulated = machine.board.id if machine.board else UNKNOWN
+    state = of_board(machine.paths.state, simulated if machine.simulated else None)
+    calibrations, _ = load_calibrations(state / FOLDER)
     cores = psutil.cpu_count() or 1
     estimator = SuggestionEstimator(
         board,

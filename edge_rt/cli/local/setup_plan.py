@@ -64,7 +64,7 @@ class SetupPlanner:
 
     def changes(self) -> list[Change]:
         """Return the changes in the order to make them in."""
-        cap = self._cap()
+        cap = power_cap(self.machine)
         files = [*self._rules(), *self._configuration(cap)]
         return [*files, *self._groups(), *self._model(), *self._daemon(cap)]
 
@@ -93,12 +93,6 @@ class SetupPlanner:
             why=f"the group {GROUP} may read the board's power",
             then=(("udevadm", "control", "--reload"), *trigger),
         )
-
-    def _cap(self) -> PowerCap:
-        if self.machine.config.budget.power_w is not None:
-            watts = significant(self.machine.config.budget.power_w)
-            return PowerCap(None, f"the configuration has a cap of {watts} W already")
-        return power_cap(self.machine)
 
     def _configuration(self, cap: PowerCap) -> Iterator[Change]:
         machine, file = self.machine, self.machine.config_file
@@ -195,7 +189,9 @@ class PowerCap:
 
 
 def power_cap(machine: ExaminedMachine) -> PowerCap:
-    """Return the cap that the board's supply can carry."""
+    """Return the cap that the board's supply can carry, unless one is configured."""
+    if (watts := machine.config.budget.power_w) is not None:
+        return PowerCap(None, f"the configuration has a cap of {significant(watts)} W already")
     found = _supply(machine)
     if found is None:
         return PowerCap(None, "nothing tells what the supply carries")

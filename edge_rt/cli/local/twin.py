@@ -79,7 +79,11 @@ def twin(
     Example:
         edge-rt twin --board raspberry-pi-5 --watch 1 --dir ./twin
     """  # noqa: D301  (click's mark is that character)
-    board, script, root = _board(name), [_event(text) for text in events], root.absolute()
+    try:
+        script = [Event.parse(text) for text in events]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--event") from error
+    board, root = _board(name), root.absolute()
     if parameters is not None and root in parameters.absolute().parents:
         raise click.BadParameter("must lie outside the tree", param_hint="--parameters")
     load = WatchedLoad(pid)
@@ -112,10 +116,3 @@ def _board(name: str) -> Board:
         raise mine[0]
     known = ", ".join(sorted(boards))
     raise click.BadParameter(f"no board profile {name!r}; there are {known}", param_hint="--board")
-
-
-def _event(text: str) -> Event:
-    try:
-        return Event.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--event") from error
