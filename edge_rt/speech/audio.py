@@ -47,7 +47,8 @@ def decoded(content: bytes, rate: int, most_s: float) -> Samples:
     with suppress(wave.Error, EOFError):
         samples = _from_wav(content, rate, most_s)
     if samples is None:
-        samples = _by_ffmpeg(content, rate, most_s)
+        options = (*_ANY, "-ar", str(rate), "-t", str(most_s + 1.0), "-f", "f32le", "pipe:1")
+        samples = np.frombuffer(_ffmpeg(options, content, "file"), "<f4")
     if len(samples) > most_s * rate:
         message = f"The audio lasts more than {most_s:g} s (speech.audio_s): send it in parts."
         raise RequestError(message, param="file", code="audio_too_long")
@@ -85,11 +86,6 @@ def _from_wav(content: bytes, rate: int, most_s: float) -> Samples | None:
     for at in range(channels):
         samples += numbers[at : count * channels : channels]
     return _at_rate(samples / channels, given, rate)
-
-
-def _by_ffmpeg(content: bytes, rate: int, most_s: float) -> Samples:
-    options = (*_ANY, "-ar", str(rate), "-t", str(most_s + 1.0), "-f", "f32le", "pipe:1")
-    return np.frombuffer(_ffmpeg(options, content, "file"), "<f4")
 
 
 def _at_rate(samples: Samples, given: int, wanted: int) -> Samples:

@@ -31,18 +31,11 @@ def _drop(_level: int, _text: bytes, _user: object) -> None:
 SILENT = lib.llama_log_callback(_drop)  # must outlive every call that llama.cpp may make
 
 
-def _load_variants(folder: Path) -> None:
-    """Load the CPU code that suits this processor best, and GPU code, from `folder`.
-
-    Wheels that `tools/wheels` makes have each in a library of its own (GGML_BACKEND_DL); a
-    llama.cpp that was compiled for this machine has them built in.
-    """
-    if any(folder.glob("libggml-cpu-*.so")):
-        native().ggml_backend_load_all_from_path(os.fsencode(folder))
-
-
 lib.llama_log_set(SILENT, ctypes.c_void_p())  # else it says on stderr what it loads
-_load_variants(LIBRARIES)
+# Wheels that `tools/wheels` makes have the CPU code for each processor, and GPU code, in libraries
+# of their own (GGML_BACKEND_DL). A llama.cpp that was compiled for this machine has them built in.
+if any(LIBRARIES.glob("libggml-cpu-*.so")):
+    native().ggml_backend_load_all_from_path(os.fsencode(LIBRARIES))
 
 
 class Complaints:

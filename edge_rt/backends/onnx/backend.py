@@ -70,8 +70,13 @@ class OnnxBackend(OnnxVocabulary):
         todo = list(passes(self.batch))
         for one in todo:
             self._check_place(one)
-        self._refresh()
-        self._make_rows()
+        if self._session.stale(self._threads):
+            self._bindings.clear()
+            self._session.renew(self._threads)
+        self._row_of.clear()
+        wanted = np.count_nonzero(self.batch.want[: self.batch.size])
+        if wanted > len(self._logits):
+            self._logits = np.zeros((wanted, self.vocab), np.float32)
         for one in todo:
             self._run(one)
 
@@ -87,20 +92,6 @@ class OnnxBackend(OnnxVocabulary):
                     f"onnxruntime could not run a batch of {self.batch.size}: sequence {seq} holds "
                     f"{held} of {self.context} tokens, and {one.length} are to follow at {begin}"
                 )
-
-    def _refresh(self) -> None:
-        """Make a new session where its number of threads changes."""
-        session = self._session
-        if not session.open or session.threads != self._threads:
-            self._bindings.clear()
-            session.renew(self._threads)
-
-    def _make_rows(self) -> None:
-        """Give every row whose logits are wanted one to be written to."""
-        wanted = np.flatnonzero(self.batch.want[: self.batch.size]).tolist()
-        self._row_of.clear()
-        if len(wanted) > len(self._logits):
-            self._logits = np.zeros((len(wanted), self.vocab), np.float32)
 
     def _run(self, one: OnnxPass) -> None:
         batch, at = self.batch, len(self._row_of)
@@ -204,8 +195,10 @@ class OnnxPass:
 def passes(batch: Batch) -> Iterator[OnnxPass]:
     """Pieces of prompts one by one, then single tokens, those of neighbours together."""
     alone: list[tuple[int, int]] = []  # sequence and row
-    for begin, end in _runs(batch.seq[: batch.size]):
-        seq = int(batch.seq[begin])
+    seqs = batch.seq[: batch.size]
+    changes = (np.flatnonzero(np.diff(seqs)) + 1).tolist()
+    for begin, end in pairwise([0, *changes, len(seqs)] if len(seqs) else []):
+        seq = int(seqs[begin])
         if end - begin == 1:
             alone.append((seq, begin))
         else:
@@ -213,12 +206,6 @@ def passes(batch: Batch) -> Iterator[OnnxPass]:
     alone.sort()
     for group in _neighbours(alone):
         yield OnnxPass(group[0][0], len(group), 1, np.array([row for _, row in group]))
-
-
-def _runs(seq: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
-    """Begin and end of each stretch of rows of one sequence."""
-    changes = (np.flatnonzero(np.diff(seq)) + 1).tolist()
-    return pairwise([0, *changes, len(seq)] if len(seq) else [])
 
 
 def _neighbours(alone: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:

@@ -74,11 +74,6 @@ class OnnxSession:
         self._session: Any = self._made()  # None: closed, or could not be made again
 
     @property
-    def open(self) -> bool:
-        """Whether there is a session to run."""
-        return self._session is not None
-
-    @property
     def inputs(self) -> list[Node]:
         """What a pass takes."""
         return [_node(value) for value in self._session.get_inputs()]
@@ -88,10 +83,9 @@ class OnnxSession:
         """What comes of it."""
         return [_node(value) for value in self._session.get_outputs()]
 
-    def use(self, threads: int) -> None:
-        """Compute with `threads` threads from now on; see `renew`."""
-        if not self.open or threads != self.threads:
-            self.renew(threads)
+    def stale(self, threads: int) -> bool:
+        """Return whether another session is needed to compute with `threads` threads."""
+        return self._session is None or threads != self.threads
 
     def renew(self, threads: int) -> None:
         """Replace the session and give back the memory that the old one held.
@@ -129,7 +123,8 @@ class OnnxSession:
 
         EngineError where the session cannot be made again for another number of threads.
         """
-        self.use(threads)
+        if self.stale(threads):
+            self.renew(threads)
         options = runtime.RunOptions()
         options.log_severity_level = _FATAL
         found: list[NDArray[Any]] = self._session.run(list(outputs), dict(inputs), options)

@@ -65,7 +65,9 @@ class OnnxVocabulary:
         self._added = {i: b"" if t.special else t.content.encode() for i, t in added.items()}
         self._marks = {i: t.content.encode() for i, t in added.items() if t.special}
         self._cutting = Lock()  # grammars are cut beside prompts
-        self._alphabet = _alphabet() if _by_bytes(self._tokenizer) else None
+        decoder = self._tokenizer.decoder
+        by_bytes = decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
+        self._alphabet = _alphabet() if by_bytes else None  # that of byte-level BPE
         self._pieces: dict[int, bytes] = {}
         ids = self._tokenizer.get_vocab(with_added_tokens=True)
         texts = [text.encode() for text in sorted(ids, key=ids.__getitem__)]
@@ -125,12 +127,6 @@ def load_tokenizer(graph: Path) -> Tokenizer:
     tokenizer.no_padding()  # files carry what their maker had set, such as 128 tokens for all
     tokenizer.no_truncation()
     return tokenizer
-
-
-def _by_bytes(tokenizer: Tokenizer) -> bool:
-    """Return whether tokens are written in the alphabet of byte-level BPE."""
-    decoder = tokenizer.decoder
-    return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
 
 
 def _alphabet() -> dict[str, int]:

@@ -71,9 +71,9 @@ def test_threads_are_as_many_as_asked_for(graph: Path) -> None:
 
     session = OnnxSession(graph, threads=1)
     alone = threads()
-    session.use(3)  # the caller's is one of them
+    session.renew(3)  # the caller's is one of them
     assert threads() == alone + 2
-    session.use(1)
+    session.renew(1)
     assert threads() == alone
     session.close()
 
@@ -83,11 +83,11 @@ def test_what_cannot_be_made_again_can_be_once_its_file_is_back(tmp_path: Path) 
     session = OnnxSession(path, threads=1)
     path.rename(tmp_path / "away.onnx")
     with pytest.raises(EngineError, match=r"model\.onnx"):
-        session.use(2)
-    assert not session.open
+        session.renew(2)
+    assert session.stale(2)
     (tmp_path / "away.onnx").rename(path)
-    session.use(2)
-    assert session.open
+    session.renew(2)
+    assert not session.stale(2)
     session.close()
     session.close()
 
