@@ -142,7 +142,13 @@ class CheckpointMemory:
     def fd(self) -> int:
         """The descriptor that engines get; -1: there is no such memory."""
         if self._fd is None:
-            self._fd = self._opened()
+            self._fd = -1
+            try:
+                self._fd = Checkpoints.shared(self._most) if self._most else -1
+            except OSError as error:
+                log.warning(
+                    "answers under way will be read again if the engine is killed: %s", error
+                )
         return self._fd
 
     @property
@@ -166,15 +172,6 @@ class CheckpointMemory:
         if self._fd is not None and self._fd >= 0:
             os.close(self._fd)
         self._fd = None
-
-    def _opened(self) -> int:
-        if not self._most:
-            return -1
-        try:
-            return Checkpoints.shared(self._most)
-        except OSError as error:
-            log.warning("answers under way will be read again if the engine is killed: %s", error)
-            return -1
 
 
 async def spawn(command: Sequence[str], *descriptors: int) -> Process:

@@ -182,9 +182,10 @@ class Supervisor:
         try:
             await client.lost.wait()
             await self._publish(None)
-            exit_reason = self._exit_reason(
-                client, diagnosis, await end(process, self._grace_s), beat
-            )
+            code = await end(process, self._grace_s)
+            exit_reason = client.termination or diagnosis.exit_reason(code, beat.doing)
+            self.exit_reason = exit_reason
+            self._on_exit(exit_reason)
             client.exit_reason.set_result(exit_reason)
         finally:
             watch.cancel()
@@ -206,14 +207,6 @@ class Supervisor:
             return None
         self.exit_reason = diagnosis.exit_reason(code, beat.doing)
         return self.exit_reason
-
-    def _exit_reason(
-        self, client: EngineClient, diagnosis: CrashDiagnosis, code: int, beat: Heartbeat
-    ) -> ExitReason:
-        exit_reason = client.termination or diagnosis.exit_reason(code, beat.doing)
-        self.exit_reason = exit_reason
-        self._on_exit(exit_reason)
-        return exit_reason
 
     async def _publish(self, client: EngineClient | None) -> None:
         async with self._changed:

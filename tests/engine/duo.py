@@ -22,6 +22,11 @@ LARGE_PIECES = [b"", b"", *LETTERS, b"ab", b" a", b"cd", b"\n\n", b"h "]
 SMALL_PIECES = [b"", b"", *reversed(LETTERS), b"bc", b" ab", b" cde", b"e\n", "é".encode()]
 
 
+def written_of(answer: Generation) -> list[tuple[Any, int]]:
+    """Every token of an answer, and the sequence that wrote it."""
+    return [answer.provenance.author(told) for told in answer.provenance.tokens]
+
+
 class Duo(Listener):
     """A roster of "toy", the large model, and "small"."""
 
@@ -94,7 +99,7 @@ class Duo(Listener):
                 self._check_text(answer, sequence)
 
     def _check_text(self, answer: Generation, sequence: Any) -> None:
-        written = [token for _, token in answer.provenance.written()]
+        written = [token for _, token in written_of(answer)]
         assert sequence.text == [*sequence.prompt, *written]
 
     def check_free(self) -> None:

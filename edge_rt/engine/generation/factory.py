@@ -108,10 +108,13 @@ class GenerationFactory:
                 "drafts: name a partner of the same family",
                 param="edge.mode",
             )
-        return [
-            _maker(request, request.prompt, self._home),
-            _partners_maker(request, name, partner),
-        ]
+        first = _maker(request, request.prompt, self._home)
+        prompt = None if request.mode is None else request.mode.prompt
+        try:
+            return [first, _maker(request, request.prompt if prompt is None else prompt, partner)]
+        except RequestError as error:
+            message = f"{name}, the partner in this mode: {error}"
+            raise RequestError(message, param=error.param, code=error.code) from error
 
 
 def _maker(request: Generate, prompt: str | list[int], home: Home) -> MakeSequence:
@@ -141,16 +144,6 @@ def _check(spec: CheckerSpec, home: Home, matcher: Matcher | None) -> TextCheck:
         return backend.piece(token) or (b"" if matcher is None else matcher.spelt.get(token, b""))
 
     return TextCheck(home.checkers.get(spec), piece, backend.ends)
-
-
-def _partners_maker(request: Generate, name: str, home: Home) -> MakeSequence:
-    """Return what `_maker` does, with errors that name the partner."""
-    try:
-        prompt = None if request.mode is None else request.mode.prompt
-        return _maker(request, request.prompt if prompt is None else prompt, home)
-    except RequestError as error:
-        message = f"{name}, the partner in this mode: {error}"
-        raise RequestError(message, param=error.param, code=error.code) from error
 
 
 def _seed(request: Generate) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from edge_rt.core.decoding import Made, TokenLogprob
 from edge_rt.engine.generation.model_sequence import ModelSequence
@@ -95,10 +95,6 @@ class TokenProvenance:
         """Return the sequence that the token is of, and its id in that model."""
         place = min(told // self._mark, len(self._sequences) - 1)  # its vocabulary may be larger
         return self._sequences[place], told - place * self._mark
-
-    def written(self) -> Iterator[tuple[ModelSequence, int]]:
-        """Yield every token and whose it is."""
-        return map(self.author, self.tokens)
 
     def verified(self, accepted: int, rejected: int) -> None:
         """Count the tokens of a draft that were accepted and rejected."""

@@ -66,10 +66,14 @@ class Checkpointer:
         if self._keyed is None:
             return None
         left = [(unkept, s) for s in sequences if (unkept := self._unkept(s)) >= KEEP_EVERY]
-        if not left or not self._keyed.checkpoints.spare.left(self._clock()):
+        checkpoints = self._keyed.checkpoints
+        if not left or not checkpoints.spare.left(self._clock()):
             return None
-        left = [one for one in left if self._fits(one[1])]
-        return max(left, key=lambda one: one[0])[1] if left else None
+        for _, sequence in sorted(left, key=lambda one: -one[0]):
+            old, size = self._own.get(sequence.id), self._backend.saved_bytes(sequence.id)
+            if checkpoints.fits(old, len(sequence.tokens), size):
+                return sequence
+        return None
 
     def read(self, seconds: float) -> None:
         """Earn time for keeping prompts: a pass that only read prompts took `seconds`."""
@@ -94,12 +98,6 @@ class Checkpointer:
         kept = self._own.pop(sequence.id, None)
         if kept is not None:
             self._drop(kept)
-
-    def _fits(self, sequence: KvSequence) -> bool:
-        if self._keyed is None:
-            return False
-        old, size = self._own.get(sequence.id), self._backend.saved_bytes(sequence.id)
-        return self._keyed.checkpoints.fits(old, len(sequence.tokens), size)
 
     def _unkept(self, sequence: KvSequence) -> int:
         """Return how many of its tokens are not kept."""

@@ -159,8 +159,9 @@ class PrefixCache:
 
     def _common(self, tokens: Tokens, request: int, client: str) -> Iterator[Tokens]:
         """Yield what the prompt has in common with others, but for those that it goes on with."""
+        per_client = self._kept is not None and self._kept.disk.per_client
         for seen in self._recent:
-            if seen.request == request or (self._apart and seen.client != client):
+            if seen.request == request or (per_client and seen.client != client):
                 continue
             shared = common_prefix(tokens, seen.tokens)
             if shared < len(seen.tokens) or shared == len(tokens):
@@ -182,11 +183,8 @@ class PrefixCache:
         if self._kept is None or len(tokens) < LEAST:
             return False
         size = int(self._token_bytes * len(tokens))
-        return self._kept.disk.may_save(size) and not self._has(tokens, client)
-
-    def _has(self, tokens: Tokens, client: str) -> bool:
         near = len(tokens) - len(tokens) // _NEAR
-        return any(
+        return self._kept.disk.may_save(size) and not any(
             common_prefix(stored.tokens, tokens) >= near and len(stored.tokens) <= 2 * len(tokens)
             for stored in self._stored(client)
         )
@@ -206,23 +204,16 @@ class PrefixCache:
             return
         said, now = tokens.tobytes(), disk.wall()
         head = PrefixHeader(key, model, client, said, now, 0.0, shared)
-        disk.save(head, state, [] if shared else self._outgrown(tokens, client))
-
-    def _outgrown(self, tokens: Tokens, client: str) -> list[str]:
-        """Earlier ends of the conversation."""
-        return [
+        earlier = [  # ends of the conversation
             stored.head.name
             for stored in self._stored(client)
-            if not stored.head.shared
+            if not (shared or stored.head.shared)
             and common_prefix(stored.tokens, tokens) == len(stored.tokens) < len(tokens)
         ]
+        disk.save(head, state, earlier)
 
     def _stored(self, client: str) -> list[Stored]:
         if self._kept is None:
             return []
         disk, _, key = self._kept
         return disk.of(key, client)
-
-    @property
-    def _apart(self) -> bool:
-        return self._kept is not None and self._kept.disk.per_client

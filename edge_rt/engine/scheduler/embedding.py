@@ -34,9 +34,17 @@ class EmbedJob(PendingTask[Embed]):
         """Whether all inputs are tokens."""
         return len(self.tokens) == len(self.request.inputs)
 
-    def sort(self) -> None:
-        """Begin, now that all inputs are read: put the shortest first."""
-        self.left = sorted(range(len(self.tokens)), key=lambda index: len(self.tokens[index]))
+    def read_next(self, backend: EmbeddingBackend) -> None:
+        """Turn the next input into tokens; raises RequestError."""
+        request, at = self.request, len(self.tokens)
+        given, query, truncate = request.inputs[at], request.query, request.truncate
+        if query is None:
+            param = "input" if len(request.inputs) == 1 else f"input[{at}]"
+            self.tokens.append(fitting_tokens(given, backend, truncate, param))
+        else:
+            self.tokens.append(fitting_pair(query, str(given), backend, truncate, f"input[{at}]"))
+        if self.read:
+            self.left = sorted(range(at + 1), key=lambda index: len(self.tokens[index]))
 
 
 Row = tuple[EmbedJob, int]
@@ -85,39 +93,23 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
 
     def _read(self, begin: float) -> None:
         """Go on reading inputs, those of the first requests first, for about READ_S."""
+        until = begin + READ_S
         for job in [job for job in self._running if not job.read]:
-            self._read_one(job, begin + READ_S)
-            if self._clock() >= begin + READ_S:
-                return
-
-    def _read_one(self, job: EmbedJob, until: float) -> None:
-        begin, fault = self._clock(), None
-        self._tally.beat.note((job.id,))
-        try:
-            self._read_some(job, until)
-        except RequestError as error:
-            fault = error
-        self._book(begin, [(job, 1)], 0.0)  # texts become tokens on the CPU
-        if fault is not None:
-            self._fail(job, fault)
-        elif job.read:
-            job.sort()
-            self._emit(Started(job.id, sum(map(len, job.tokens)), 0))
-
-    def _read_some(self, job: EmbedJob, until: float) -> None:
-        inputs = job.request.inputs
-        while not job.read:
-            at = len(job.tokens)
-            single = len(inputs) == 1 and job.request.query is None
-            param = "input" if single else f"input[{at}]"
-            job.tokens.append(self._tokens(job.request, inputs[at], param))
+            start, fault = self._clock(), None
+            self._tally.beat.note((job.id,))
+            try:
+                job.read_next(self._backend)
+                while not job.read and self._clock() < until:
+                    job.read_next(self._backend)
+            except RequestError as error:
+                fault = error
+            self._book(start, [(job, 1)], 0.0)  # texts become tokens on the CPU
+            if fault is not None:
+                self._fail(job, fault)
+            elif job.read:
+                self._emit(Started(job.id, sum(map(len, job.tokens)), 0))
             if self._clock() >= until:
-                break
-
-    def _tokens(self, request: Embed, given: str | list[int], param: str) -> list[int]:
-        if request.query is None:
-            return fitting_tokens(given, self._backend, request.truncate, param)
-        return fitting_pair(request.query, str(given), self._backend, request.truncate, param)
+                return
 
     # --- one pass
 

@@ -157,7 +157,9 @@ def fitting_tokens(
     Control tokens around a text stay. RequestError, about `param`, for an input that is too long
     and not to be cut, empty, or no tokens of this model.
     """
-    tokens = given if isinstance(given, list) else _tokens(given, backend, truncate, param)
+    tokens = given
+    if isinstance(tokens, str):
+        tokens = backend.tokenize(_readable(tokens, backend, truncate, param), special=False)
     if not tokens:
         raise invalid(param, "the input is empty: send at least one character")
     for token in tokens:
@@ -183,10 +185,6 @@ def fitting_pair(
     if truncate is None or before + behind >= backend.context:
         raise _too_long(param, f"{len(tokens)} tokens with the question", f"{backend.context}")
     return _cut(tokens, backend.context, truncate, before, behind)
-
-
-def _tokens(text: str, backend: EmbeddingBackend, truncate: str | None, param: str) -> list[int]:
-    return backend.tokenize(_readable(text, backend, truncate, param), special=False)
 
 
 def _readable(text: str, backend: EmbeddingBackend, truncate: str | None, param: str) -> str:

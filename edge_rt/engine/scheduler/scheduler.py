@@ -134,8 +134,9 @@ class Scheduler(Runner[Backend, Generation]):
         begin = self._clock()
         self._admit(begin)
         answers = [answer for answer in self._at_turn() if not answer.at.sits_out()]
-        if not answers and self._running:
-            self._await_constraint()
+        if not answers and self._running:  # all of them sit out: a moment passes
+            for answer in self._at_turn()[:1]:
+                answer.at.sampler.ready(LATE_S)
             return
         streams = [answer.at.decoding for answer in answers]
         if not all(streams):
@@ -291,11 +292,6 @@ class Scheduler(Runner[Backend, Generation]):
                 self.checkpointer.read(now - begin)
             first.at.keep()
         return [answer for answer in answers if not answer.at.at_image]
-
-    def _await_constraint(self) -> None:
-        """Have a moment pass where all answers sit out."""
-        for answer in self._at_turn()[:1]:
-            answer.at.sampler.ready(LATE_S)
 
     def _draw(self, ready: list[Generation]) -> tuple[list[Generation], dict[int, EdgeError]]:
         """Return the answers of which there is news, and the requests that the pass failed."""

@@ -66,6 +66,11 @@ def main(argv: list[str]) -> int:
         return make_backend(spec, threads, weights)
 
     join(peers)
+    kept = None
+    try:
+        kept = Checkpoints(int(checkpoints)) if int(checkpoints) >= 0 else None
+    except OSError as error:
+        log.warning("what was under way is read again if this engine is killed: %s", error)
     Worker(
         socket.socket(fileno=int(sock)),
         partial(make_without_gpu, weights=weights) if simulated else make,
@@ -75,7 +80,7 @@ def main(argv: list[str]) -> int:
         park=park_threads,
         open_vocabulary=open_vocabulary,
         beat=Heartbeat(int(beat)),
-        checkpoints=_checkpoints(int(checkpoints)),
+        checkpoints=kept,
     ).run()
     return 0
 
@@ -84,14 +89,6 @@ def join(peers: Peers) -> None:
     """Take the peers that are there, and log what keeps others away."""
     for reason in peers.join():
         log.warning("%s", reason)
-
-
-def _checkpoints(fd: int) -> Checkpoints | None:
-    try:
-        return Checkpoints(fd) if fd >= 0 else None
-    except OSError as error:
-        log.warning("what was under way is read again if this engine is killed: %s", error)
-        return None
 
 
 if __name__ == "__main__":

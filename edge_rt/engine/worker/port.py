@@ -63,7 +63,9 @@ class Compilation:
             self.error = error
         except Exception:  # of a thread that must go on
             log.exception("the constraint of a request cannot be prepared")
-            self.error = self._fault()
+            param = "edge.check" if request.constraint is None else request.constraint.param
+            why = f"`{param}`: the engine failed to prepare it. The daemon's log says why."
+            self.error = Unavailable(why, retry_after_s=None)
         return self
 
     def _goes_on(self, cpu_s: float) -> bool:
@@ -73,14 +75,6 @@ class Compilation:
             self._until_s = time.monotonic() + PATIENCE_S
         late = time.monotonic() > self._until_s
         return self.wanted and not (late and self._crowded.is_set())
-
-    def _fault(self) -> Unavailable:
-        constraint = self.request.constraint
-        param = "edge.check" if constraint is None else constraint.param
-        return Unavailable(
-            f"`{param}`: the engine failed to prepare it. The daemon's log says why.",
-            retry_after_s=None,
-        )
 
 
 class Compiler:

@@ -160,15 +160,12 @@ class Worker:
         held_up = self._models.running + self._models.waiting > 0
         most_s = min(pause_s, STILL_S if held_up else self._models.settles_s)
         woken = self._port.wait(max(0.0, begin + most_s - self._clock()))
-        self._rested(begin, able)
-        if held_up and not woken and most_s < pause_s:
-            self._port.send(StepOutput([], EngineWork(now := self._clock(), now, [])))
-
-    def _rested(self, begin: float, able: list[AnyRunner]) -> None:
         spent = self._clock() - begin
         self._duty_cycle.rested(spent)
         if able:
             self._tally.rest_s += spent
+        if held_up and not woken and most_s < pause_s:
+            self._port.send(StepOutput([], EngineWork(now := self._clock(), now, [])))
 
     # --- messages
 
