@@ -13,14 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_rt.core.cached import Prefixes, Which
-from edge_rt.core.decoding import (
-    CheckerSpec,
-    Constraint,
-    Made,
-    Mode,
-    Sampling,
-    TokenLogprob,
-)
+from edge_rt.core.decoding import CheckerSpec, Constraint, Made, Mode, Sampling, TokenLogprob
 from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Tensor, Tokenized
 from edge_rt.core.images import Image
 from edge_rt.core.reports.offload import OffloadDevice

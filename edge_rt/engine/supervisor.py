@@ -16,14 +16,7 @@ from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.hang_detector import HangDetector
-from edge_rt.engine.process import (
-    CheckpointMemory,
-    CrashDiagnosis,
-    ExitReason,
-    end,
-    kill,
-    spawn,
-)
+from edge_rt.engine.process import CheckpointMemory, CrashDiagnosis, ExitReason, end, kill, spawn
 
 log = logging.getLogger(__name__)
 

@@ -113,11 +113,7 @@ class OnnxSession:
             ) from error
 
     def compute(
-        self,
-        outputs: Sequence[str],
-        inputs: Mapping[str, NDArray[Any]],
-        *,
-        threads: int,
+        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], *, threads: int
     ) -> list[NDArray[Any]]:
         """Return the outputs of those names for inputs by name; raises onnxruntime's own errors.
 

@@ -65,12 +65,7 @@ class PrefixCache:
     none of less than LEAST tokens.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        pool: SequencePool,
-        kept: PrefixTarget | None,
-    ) -> None:
+    def __init__(self, backend: Backend, pool: SequencePool, kept: PrefixTarget | None) -> None:
         """`kept` None: all is in memory alone."""
         self._backend, self._pool, self._kept = backend, pool, kept
         self._recent: deque[_Seen] = deque(maxlen=_RECENT)

@@ -56,8 +56,7 @@ def _refuse_unknown(tokens: Sequence[int], backend: Backend) -> None:
     for token in tokens:
         if not 0 <= token < backend.vocab:
             raise RequestError(
-                f"token {token} is not in the vocabulary of {backend.vocab} tokens",
-                param="prompt",
+                f"token {token} is not in the vocabulary of {backend.vocab} tokens", param="prompt"
             )
 
 

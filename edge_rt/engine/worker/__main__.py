@@ -26,12 +26,7 @@ from edge_rt.engine.channel import Heartbeat
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor import RPC
-from edge_rt.engine.worker.loading import (
-    make_backend,
-    make_without_gpu,
-    open_vocabulary,
-    versions,
-)
+from edge_rt.engine.worker.loading import make_backend, make_without_gpu, open_vocabulary, versions
 from edge_rt.engine.worker.model_registry import AnyBackend
 from edge_rt.engine.worker.worker import Worker
 

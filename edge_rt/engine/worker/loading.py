@@ -183,11 +183,7 @@ def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
     if spec.kind == "embedding":
         return OnnxEmbedding(path, **sizes, pooling=spec.pooling, providers=providers)
     return OnnxBackend(
-        path,
-        **sizes,
-        sequences=spec.sequences,
-        outputs=spec.outputs,
-        providers=providers,
+        path, **sizes, sequences=spec.sequences, outputs=spec.outputs, providers=providers
     )
 
 

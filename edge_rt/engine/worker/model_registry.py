@@ -185,13 +185,7 @@ class ModelRegistry:
         kept = kept_as(spec, key, self._disk)
         keyed = Keyed(self._checkpoints, key) if self._checkpoints and key else None
         return Scheduler(
-            backend,
-            spec,
-            *told,
-            outbox=self._outbox,
-            find=self._language,
-            kept=kept,
-            keyed=keyed,
+            backend, spec, *told, outbox=self._outbox, find=self._language, kept=kept, keyed=keyed
         )
 
     def _language(self, model: str) -> Home:

@@ -16,11 +16,7 @@ from edge_rt.core.clock import Aside
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.channel import Frames, encode, engine_decoder
 from edge_rt.engine.generation.model_sequence import Home
-from edge_rt.engine.protocol import (
-    Generate,
-    ToEngine,
-    ToFront,
-)
+from edge_rt.engine.protocol import Generate, ToEngine, ToFront
 
 log = logging.getLogger(__name__)
 

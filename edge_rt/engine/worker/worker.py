@@ -44,12 +44,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.passes import DutyCycle
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters, failed
-from edge_rt.engine.worker.loading import (
-    Loader,
-    LoadOutcome,
-    OpenVocabulary,
-    no_vocabulary,
-)
+from edge_rt.engine.worker.loading import Loader, LoadOutcome, OpenVocabulary, no_vocabulary
 from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry
 from edge_rt.engine.worker.port import Compiler, Poll, Port
 
