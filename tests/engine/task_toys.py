@@ -12,9 +12,8 @@ from edge_rt.backends.base import LooseArray
 from edge_rt.core.errors import RequestError
 from edge_rt.core.events import Embedded, Inferred, Started
 from edge_rt.engine.protocol import Embed, Failed, ModelSpec, RunTensors, StepOutput, WorkShare
-from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.runner import EngineCounters
-from edge_rt.engine.scheduler.tasks import TensorScheduler
+from edge_rt.engine.scheduler.tasks import EmbeddingScheduler, TensorScheduler
 
 BEGIN, END = 1, 2  # control tokens around a text
 WIDTH = 4

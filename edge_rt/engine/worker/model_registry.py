@@ -22,11 +22,10 @@ from edge_rt.engine.protocol import (
     SetLimits,
     ToFront,
 )
-from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
-from edge_rt.engine.scheduler.tasks import TensorScheduler
+from edge_rt.engine.scheduler.tasks import EmbeddingScheduler, TensorScheduler
 
 ORPHANED_S = 60.0  # after a model is loaded, nobody comes for what an earlier engine left
 WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk

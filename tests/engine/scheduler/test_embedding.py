@@ -11,8 +11,8 @@ from task_toys import BEGIN, END, WIDTH, EmbedFront, toy_vector
 from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.events import Embedded
 from edge_rt.engine.protocol import Failed, StepOutput
-from edge_rt.engine.scheduler.embedding import READ_S
 from edge_rt.engine.scheduler.passes import PASS_S, SLICE_S
+from edge_rt.engine.scheduler.tasks import READ_S
 
 TEXTS = ["a", "some words", "bb", "more words here"[:14], "c d", "x" * 14]
 
