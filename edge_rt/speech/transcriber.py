@@ -42,6 +42,7 @@ class Transcriber:
         language = self._language(task)
         samples = decoded(task.audio, RATE, task.most_s)
         seconds = len(samples) / RATE
+        blocks = math.ceil(seconds * _POSITIONS_S / _BLOCK)
 
         def segment(one: Any) -> None:
             tell(_segment(one, seconds))
@@ -55,7 +56,7 @@ class Transcriber:
             translate=task.translate,
             initial_prompt=task.prompt,
             temperature=task.temperature,
-            audio_ctx=_context(seconds),
+            audio_ctx=min(_POSITIONS, blocks * _BLOCK + _SPARE),
             print_progress=False,
         )
         if language == _DETECT:
@@ -83,9 +84,3 @@ def _segment(one: Any, seconds: float) -> Segment:
     log = math.log(one.probability) if one.probability > 0.0 else None  # not a number at first
     begin_s, end_s = (min(round(_TICK_S * ticks, 2), seconds) for ticks in (one.t0, one.t1))
     return Segment(begin_s, end_s, one.text, log)
-
-
-def _context(seconds: float) -> int:
-    """Return how many positions of the encoder audio of that length needs."""
-    blocks = math.ceil(seconds * _POSITIONS_S / _BLOCK)
-    return min(_POSITIONS, blocks * _BLOCK + _SPARE)

@@ -68,11 +68,7 @@ class Phonemes:
         if begun < 0 or self._library.espeak_SetVoiceByName(language.encode()):
             raise ModelFileError(f"espeak-ng has no language {language!r:.40}")
 
-    def sentences(self, text: str) -> Iterator[str]:
-        """Yield the phonemes of each sentence, with its marks."""
-        return in_sentences(self._clauses(text))
-
-    def _clauses(self, text: str) -> Iterator[tuple[str, str]]:
+    def clauses(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield the phonemes of each clause, and the mark that ends it."""
         buffer = ctypes.create_string_buffer(text.encode())
         begin, end = ctypes.addressof(buffer), len(buffer.value)
@@ -130,7 +126,7 @@ class Voice:
         rate = self._settings.audio.sample_rate
         silence = np.zeros(int(SILENCE_S * rate), np.float32)
         parts = [silence]
-        for sentence in self._phonemes.sentences(task.text):
+        for sentence in in_sentences(self._phonemes.clauses(task.text)):
             parts += [self._sentence(sentence, task), silence]
         if len(parts) == 1:
             raise RequestError("`input` has nothing to say.", param="input", code="invalid_value")

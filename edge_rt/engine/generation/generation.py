@@ -72,11 +72,6 @@ class Generation:
         return self._told == 0
 
     @property
-    def can_start(self) -> bool:
-        """Whether each of its models has a free KV sequence."""
-        return all(sequence.home.pool.free for sequence in self.sequences)
-
-    @property
     def pending(self) -> bool:
         """Whether a prefix of its prompt is on its way from the disk."""
         return any(sequence.pending for sequence in self.sequences)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from edge_rt.backends.base import Backend
 from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError
 from edge_rt.core.events import Started
-from edge_rt.engine.generation.checker import Checkers
 from edge_rt.engine.generation.factory import GenerationFactory
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence, nobody
@@ -76,6 +75,7 @@ class Scheduler(Runner[Backend, Generation]):
         self.prefixes = PrefixCache(backend, self.pool, kept)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
         self._factory = GenerationFactory(self, find, tally.beat.note, tally.beat.helped)
+        self.checkers = self._factory.checkers
         self._served: dict[str, int] = {}  # the number of each client's last turn
         self._turns = itertools.count(1)
 
@@ -187,10 +187,6 @@ class Scheduler(Runner[Backend, Generation]):
     def grammars(self) -> Grammars:
         return self._factory.grammars
 
-    @property
-    def checkers(self) -> Checkers:
-        return self._factory.checkers
-
     def queue(self, answer: Generation) -> None:
         """`answer` waits for a sequence."""
         self._waiting.append(answer)
@@ -232,7 +228,7 @@ class Scheduler(Runner[Backend, Generation]):
             answer = left.pop(0)
             if answer.home is not self:
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
-            elif not answer.can_start:
+            elif not all(sequence.home.pool.free for sequence in answer.sequences):
                 kept += 1
             elif answer.request.fresh or not _of(answer.at).awaits(answer.at):
                 answer.fetch()
