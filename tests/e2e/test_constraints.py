@@ -97,7 +97,7 @@ def test_what_cannot_be_enforced_is_refused_before_a_byte_is_sent(daemon, stream
     response = asked(daemon, response_format=strict, stream=stream)
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (400, "response_format")
-    assert "`not` at `/properties/a/not`" in error["message"]
+    assert '["not"]' in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Each kind of constraint allows its own texts; errors of compiling name keyword and place."""
+"""Each kind of constraint allows its own texts; errors of compiling name what is at fault."""
 
 from __future__ import annotations
 
@@ -79,39 +79,25 @@ def test_white_space_has_an_end(grammars: Grammars) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "keyword", "place"),
+    ("schema", "told"),
     [
-        ({"not": {"type": "string"}}, "not", "/not"),
+        ({"not": {"type": "string"}}, "not"),
         (
-            {"type": "object", "properties": {"a/b": {"type": "array", "uniqueItems": True}}},
+            {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}},
             "uniqueItems",
-            "/properties/a~1b/uniqueItems",
         ),
-        (
-            {
-                "type": "object",
-                "properties": {"a": {"$ref": "#/$defs/x"}},
-                "$defs": {"x": {"if": {}}},
-            },
-            "if",
-            "/$defs/x/if",
-        ),
-        (
-            {"anyOf": [{"type": "null"}, {"items": {"type": "string", "pattern": "(?=a)b"}}]},
-            "pattern",
-            "/anyOf/1/items/pattern",
-        ),
-        ({"type": "string", "format": "nonsense"}, "format", "/format"),
-        ({"allOf": [{"title": "x", "if": {}, "then": {}}]}, "if", "/allOf/0/if"),
+        ({"properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"if": {}}}}, "if"),
+        ({"anyOf": [{"items": {"type": "string", "pattern": "(?=a)b"}}]}, "(?=a)b"),
+        ({"type": "string", "format": "nonsense"}, "format: nonsense"),
     ],
 )
-def test_what_cannot_be_enforced_is_named_with_its_place(
-    grammars: Grammars, schema: Any, keyword: str, place: str
-) -> None:
+def test_what_cannot_be_enforced_is_named(grammars: Grammars, schema: Any, told: str) -> None:
     with pytest.raises(RequestError) as caught:
         grammars.matcher(of_schema(schema))
     assert caught.value.param == "response_format"
-    assert f"the keyword `{keyword}` at `{place}`" in str(caught.value)
+    assert "cannot be enforced: " in str(caught.value)
+    assert told in str(caught.value)
+    assert len(str(caught.value)) < 250
 
 
 def test_a_pattern_of_many_repetitions_is_enforced_to_the_end(grammars: Grammars) -> None:
