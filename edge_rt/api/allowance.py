@@ -10,7 +10,6 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from edge_rt.core.chat_format import ChatFormat
-from edge_rt.core.decoding import Dry
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import OWN_APP, Call, EmbedCall, InferCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
@@ -171,22 +170,6 @@ def grant(
     share_j = None if energy_j is None else max(0.0, energy_j - spent_j) / len(calls)
     deadline_s = None if latency_s is None else arrived_s + latency_s
     return [replace(call, energy_j=share_j, deadline_s=deadline_s) for call in calls]
-
-
-def dry_of(
-    multiplier: float | None,
-    base: float | None,
-    allowed: int | None,
-    last_n: int | None,
-    breakers: Sequence[str] | None,
-) -> Dry | None:
-    """Return DRY's settings, llama.cpp's own for those that are None; None without a multiplier."""
-    if not multiplier:
-        return None
-    said = {"base": base, "allowed": allowed, "last_n": last_n}
-    given = {name: value for name, value in said.items() if value is not None}
-    dry = Dry(multiplier, **given)  # pyright: ignore[reportArgumentType]
-    return dry if breakers is None else replace(dry, breakers=tuple(breakers))
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]

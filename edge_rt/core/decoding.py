@@ -7,21 +7,6 @@ from typing import Literal
 import msgspec
 
 
-class Dry(msgspec.Struct, frozen=True, array_like=True):
-    """A penalty on tokens that would lengthen a repetition: llama.cpp's DRY.
-
-    Where the last n tokens, `allowed` or more, stand elsewhere among the `last_n`, too, the logit
-    of what followed there loses multiplier·base^(n - allowed). No repetition reaches over a
-    breaker, and tokens with one in them lose nothing.
-    """
-
-    multiplier: float
-    base: float = 1.75
-    allowed: int = 2
-    last_n: int = -1  # of prompt and answer; -1: everything
-    breakers: tuple[str, ...] = ("\n", ":", '"', "*")
-
-
 class Sampling(msgspec.Struct, frozen=True, array_like=True):
     """How the next token is drawn from the logits.
 
@@ -41,7 +26,6 @@ class Sampling(msgspec.Struct, frozen=True, array_like=True):
     logit_bias: dict[int, float] = {}
     seed: int | None = None
     top_logprobs: int | None = None
-    dry: Dry | None = None
 
 
 ConstraintKind = Literal["json_object", "json_schema", "lark", "gbnf", "regex", "choice"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_rt.core.decoding import Sampling
@@ -56,20 +56,18 @@ class Sampler:
         prompt: Sequence[int] = (),
         matcher: Matcher | None = None,
         check: TextCheck | None = None,
-        piece: Callable[[int], bytes] = lambda token: b"",
     ) -> None:
         """`sampling.seed` is not looked at.
 
         `matcher` is at the beginning of the constraint, and `check` at that of the text, None:
-        there is none. `piece` gives the bytes of a token.
+        there is none.
         """
         self._sampling = sampling
         self._seed = seed
         self._prompt = prompt
         self.matcher = matcher
         self.check = check
-        self._piece = piece
-        self._adjuster = Adjuster(sampling, prompt, piece)
+        self._adjuster = Adjuster(sampling, prompt)
         self._drawn = 0
 
     def fork(self, index: int) -> Sampler:
@@ -85,7 +83,6 @@ class Sampler:
             prompt=self._prompt,
             matcher=matcher,
             check=check,
-            piece=self._piece,
         )
 
     @property

@@ -70,7 +70,6 @@ SAMPLING: dict[str, tuple[Any, Any]] = {
     "frequency_penalty": (PENALTY, 0.0),
     "repeat_penalty": (st.floats(0.01, 3), 1.0),
     "repeat_last_n": (st.integers(-1, 99), 64),
-    "dry_multiplier": (st.floats(0, 3), 0.0),
     "seed": (st.integers(0, 2**63 - 1), None),
     "logit_bias": (st.dictionaries(st.sampled_from("123456789"), st.floats(-9, 9)), {}),
     "max_tokens": (COUNT, None),

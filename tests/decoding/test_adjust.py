@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.decoding import Dry, Sampling
+from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import RequestError
-from edge_rt.decoding.adjuster import Adjuster, DryPenalty
+from edge_rt.decoding.adjuster import Adjuster
 
 VOCAB = 12
 tokens = st.lists(st.integers(0, VOCAB - 1), max_size=30)
@@ -66,31 +66,3 @@ def test_a_bias_outside_the_vocabulary_is_the_requests_fault() -> None:
     with pytest.raises(RequestError, match=f"token {VOCAB}.*0 to {VOCAB - 1}") as caught:
         adjuster.apply(np.zeros(VOCAB, np.float32))
     assert caught.value.param == "logit_bias"
-
-
-def penalties(dry: Dry, text: list[int]) -> dict[int, float]:
-    return DryPenalty(dry, text, lambda token: b"").penalties()
-
-
-@given(
-    text=st.lists(st.integers(0, 2), min_size=1, max_size=30),
-    times=st.integers(1, 4),
-    allowed=st.integers(1, 12),
-    last_n=st.sampled_from([-1, 20]),
-)
-def test_dry_sees_repetitions_of_any_length(text, times, allowed, last_n) -> None:
-    text = text * times
-    seen, expected = text if last_n < 0 else text[-last_n:], dict[int, int]()
-    for at in range(1, len(seen)):
-        alike = 0
-        while alike < at and seen[at - 1 - alike] == seen[-1 - alike]:
-            alike += 1
-        if alike >= allowed:
-            expected[seen[at]] = max(expected.get(seen[at], 0), alike)
-    found = penalties(Dry(1.0, 1.5, allowed, last_n), text)
-    assert found == {token: 1.5 ** (alike - allowed) for token, alike in expected.items()}
-
-
-def test_dry_of_a_long_text_that_says_one_thing_only() -> None:
-    text = [5] * 60_000  # what takes the square of it would take a minute
-    assert penalties(Dry(0.5, 1.0), text) == {5: 0.5}

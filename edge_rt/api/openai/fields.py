@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.api.allowance import Terms, dry_of
+from edge_rt.api.allowance import Terms
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.constraint import ResponseFormat, constraint_of
 from edge_rt.core.cached import digest
@@ -32,8 +32,7 @@ _SPELT_OUT = {  # fields that the key holds with their defaults, or that change 
     *("max_tokens", "max_completion_tokens", "n", "stop", "ignore_eos"),
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "seed"),
     *("top_k", "min_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"),
-    *("logprobs", "top_logprobs", "dry_multiplier", "dry_base", "dry_allowed_length"),
-    *("dry_penalty_last_n", "dry_sequence_breakers"),
+    *("logprobs", "top_logprobs"),
 }
 
 
@@ -55,7 +54,6 @@ def separate(given: str | list[str | int | list[int]], name: str) -> list[Text]:
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Repetition = Annotated[float, Meta(ge=0.01, le=100)]
-Breaker = Annotated[str, Meta(min_length=1, max_length=40)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -137,17 +135,6 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The same under vLLM's name."""
     repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     """How many of the last tokens count for `repeat_penalty`; -1: all."""
-    dry_multiplier: Annotated[float, Meta(ge=0)] | None = None
-    """Penalty for tokens that would lengthen a repetition, once that is `dry_allowed_length` long.
-    Default: none."""
-    dry_base: Annotated[float, Meta(ge=1, le=100)] | None = None
-    """Factor by which that penalty grows for each further token. Default: 1.75."""
-    dry_allowed_length: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
-    """Tokens of a repetition from which on there is that penalty. Default: 2."""
-    dry_penalty_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
-    """How many of the last tokens are looked at for repetitions; -1: all. Default: -1."""
-    dry_sequence_breakers: Annotated[list[Breaker], Meta(max_length=64)] | None = None
-    """Texts that end a repetition. Default: newline, colon, double quote and asterisk."""
     ignore_eos: bool | None = None
     """Whether an answer goes on after the model has ended it."""
 
@@ -261,13 +248,6 @@ def sampling(fields: GenerationFields, base: Sampling) -> Sampling:
         # -1 means a fresh seed, as in llama-server and vLLM. Others below 0 are counted from the
         # top, for generators want them unsigned.
         "seed": None if fields.seed is None or fields.seed == -1 else fields.seed % 2**64,
-        "dry": dry_of(
-            fields.dry_multiplier,
-            fields.dry_base,
-            fields.dry_allowed_length,
-            fields.dry_penalty_last_n,
-            fields.dry_sequence_breakers,
-        ),
     }
     said = {name: value for name, value in given.items() if value is not None}
     return msgspec.structs.replace(base, **said, top_logprobs=fields.alternatives)

@@ -41,6 +41,7 @@ _INSTEAD = {
     "guided_grammar": "send the grammar as `grammar`",
     "guided_json": _SCHEMA,
     "guided_regex": "send the expression as `edge.regex`",
+    "dry_multiplier": "keep repetitions away by `repeat_penalty` or `frequency_penalty`",
     "n_predict": "send the number as `max_tokens`",
     "structured_outputs": "send it as `response_format`, `grammar`, `edge.regex` or `edge.choice`",
     "mirostat": "no answer could go on in another engine, for its state is in none of the tokens; "
@@ -53,6 +54,10 @@ _USUALLY_TRUE = ("add_generation_prompt", "skip_special_tokens", "spaces_between
 HARMLESS = frozenset(
     [
         "cache_prompt",
+        "dry_allowed_length",
+        "dry_base",
+        "dry_penalty_last_n",
+        "dry_sequence_breakers",
         "dynatemp_exponent",
         "guided_decoding_backend",
         "guided_whitespace_pattern",
@@ -83,7 +88,7 @@ HARMLESS = frozenset(
 REFUSED = frozenset(
     (
         *("mirostat", "typical_p", "typ_p", "tfs_z"),
-        *("top_n_sigma", "xtc_probability", "dynatemp_range", "n_predict"),
+        *("top_n_sigma", "xtc_probability", "dynatemp_range", "dry_multiplier", "n_predict"),
         "reasoning_budget",  # up to here llama-server's, then vLLM's
         *("add_generation_prompt", "allowed_token_ids", "bad_words", "chat_template"),
         *("continue_final_message", "documents", "include_stop_str_in_output", "length_penalty"),

@@ -128,7 +128,6 @@ def _maker(request: Generate, prompt: str | list[int], home: Home) -> MakeSequen
         prompt=[token for token in tokens if token >= 0] if images else tokens,
         matcher=matcher,
         check=check,
-        piece=home.backend.piece,
     )
     return lambda index: ModelSequence(home, tokens, sampler.fork(index))
 

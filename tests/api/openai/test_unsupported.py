@@ -12,6 +12,7 @@ SHARED = [
     ("typical_p", 0.9, 1.0),
     ("top_n_sigma", 1.5, -1),
     ("xtc_probability", 0.5, 0),
+    ("dry_multiplier", 0.8, 0),
     ("n_predict", 20, -1),
     ("skip_special_tokens", False, True),
     ("length_penalty", 1.2, 1.0),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from duo import SPECULATIVE, Duo
 
-from edge_rt.core.decoding import Dry, Gating, Made, Mode, Sampling
+from edge_rt.core.decoding import Gating, Made, Mode, Sampling
 from edge_rt.core.events import Delta
 from edge_rt.engine.generation.drafting import LookupSource
 from edge_rt.engine.protocol import SetLimits, StepOutput
@@ -55,7 +55,6 @@ def duo(new_duo: Callable[..., Duo], toy: Callable) -> Duo:
         Sampling(temperature=0.0),
         Sampling(temperature=0.0, repeat_penalty=1.3, presence_penalty=0.5),
         Sampling(temperature=1.0, seed=8),
-        Sampling(temperature=0.0, dry=Dry(3.0, allowed=1, breakers=())),
         Sampling(temperature=1.5, top_p=0.7, min_p=0.01, seed=2),
         Sampling(temperature=0.8, top_p=0.8, frequency_penalty=0.4, logit_bias={9: 2.0}, seed=4),
     ],
