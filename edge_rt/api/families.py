@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "temp_c": ("zone_temperature_celsius", "zone", "Temperature of a zone."),
     "clock_hz": ("clock_hertz", "name", "A clock, or the limit that its name tells."),
     "flag": ("board_flag", "flag", "1 where the board raises the flag, else 0."),
-    "fraction": ("board_ratio", "name", "Use of the CPU, drive of a fan, pressure: 0 to 1."),
+    "fraction": ("board_ratio", "name", "Use of the CPU, drive of a fan: 0 to 1."),
     "bytes": ("board_bytes", "name", "Memory of the board."),
     "rpm": ("fan_rpm", "fan", "Turns of a fan per minute."),
     "count": ("board_events_total", "event", "What the board counts, such as throttling."),

@@ -7,10 +7,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge_rt.board.readers.sysfs import first_integer, first_line, open_regular
 from edge_rt.config.board import Board
+from edge_rt.core.reports.board import BoardName
 
 _LIMIT = 1 << 20  # bytes; none of these files comes near it
 _TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
@@ -18,7 +19,7 @@ _PART = re.compile(r"\bp(\d{4})-(\d{4})")
 _SPEC = re.compile(r"^(?:TNSPEC|COMPATIBLE_SPEC)\s+(\d{4})-\w+-(\d{4})-", re.MULTILINE)
 _MODE = re.compile(r"<\s*POWER_MODEL\s+ID=\d+\s+NAME=(\S+)")
 _DMI = ("sys_vendor", "product_name", "board_name")
-_RANK: dict[Confidence, int] = {"generic": 0, "family": 1, "exact": 2}
+_CONFIDENCES: tuple[Confidence, ...] = ("generic", "family", "exact")
 # The kernel never has all the memory that is fitted, and sizes come in powers of two.
 _LEAST_SHARE = 0.6
 
@@ -121,67 +122,48 @@ def _text(path: Path) -> str:
 Confidence = Literal["exact", "family", "generic"]
 
 
-@dataclass(frozen=True)
-class Detection:
-    """The profile that fits best, and how well."""
-
-    board: str  # the profile's id
-    by: str  # what gave it away, for people to read
-    confidence: Confidence  # family: like this board, but another variant
-
-
-@dataclass(frozen=True)
-class _Sign:
+class _Sign(NamedTuple):
     """One mark that was found; `weight` says how much it tells beside another."""
 
-    confidence: Confidence
     weight: int
+    rank: int  # in _CONFIDENCES
     by: str
 
-    @property
-    def rank(self) -> int:
-        return _RANK[self.confidence]
 
-
-def detect(boards: Mapping[str, Board], root: Path = Path("/")) -> Detection | None:
+def detect(boards: Mapping[str, Board], root: Path = Path("/")) -> BoardName | None:
     """Return the profile in `boards` of the machine whose files lie under `root`, or None."""
     return recognise(boards, MachineIdentity.read(root))
 
 
-def recognise(boards: Mapping[str, Board], identity: MachineIdentity) -> Detection | None:
+def recognise(boards: Mapping[str, Board], identity: MachineIdentity) -> BoardName | None:
     """Return the profile in `boards` that fits `identity` best.
 
     Of equals the last, a user's own.
     """
-    best: tuple[tuple[int, int, bool], Detection] | None = None
+    best: tuple[tuple[int, int, bool], BoardName] | None = None
     for name, board in boards.items():
-        sign = _sign(board, identity)
-        if sign is None:
+        signs = list(_signs(board, identity))
+        if not signs or (board.match.super_modes and not identity.super_modes):
             continue
+        # A module's number tells more than the name of the kit that it sits in.
+        sign = max(signs, key=lambda sign: (sign.weight, sign.rank))
         fit = (sign.rank, sign.weight, board.match.super_modes)
         if best is None or fit >= best[0]:
-            best = fit, Detection(name, sign.by, sign.confidence)
+            best = fit, BoardName(name, board.name, sign.by, _CONFIDENCES[sign.rank])
     return best[1] if best else None
 
 
-def _sign(board: Board, identity: MachineIdentity) -> _Sign | None:
-    """Return what tells most: a module's number more than the name of the kit that it sits in."""
-    if board.match.super_modes and not identity.super_modes:
-        return None
-    signs = _signs(board, identity)
-    return max(signs, key=lambda sign: (sign.weight, sign.rank), default=None)
-
-
 def _signs(board: Board, identity: MachineIdentity) -> Iterator[_Sign]:
-    marks = board.match
-    fits = _memory_fits(board.memory_sizes_bytes, identity.memory_bytes)
-    exact: Confidence = "exact" if fits else "family"
+    marks, sizes, memory = board.match, board.memory_sizes_bytes, identity.memory_bytes
+    fits = not sizes or memory is None
+    fits = fits or any(_LEAST_SHARE * size <= (memory or 0) <= size for size in sizes)
     of_it = (marks.part_numbers, marks.compatible, marks.models, marks.dmi)
-    yield from (_Sign(exact, weight, by) for weight, by in _found(identity, *of_it))
-    kin = _found(identity, *(4 * (marks.family,)))
-    yield from (_Sign("family", weight, by) for weight, by in kin)
+    for weight, by in _found(identity, *of_it):
+        yield _Sign(weight, 2 if fits else 1, by)
+    for weight, by in _found(identity, *(4 * (marks.family,))):
+        yield _Sign(weight, 1, by)
     if identity.architecture in marks.architectures:
-        yield _Sign("generic", 0, f"processor architecture {identity.architecture}")
+        yield _Sign(0, 0, f"processor architecture {identity.architecture}")
 
 
 def _found(
@@ -201,12 +183,6 @@ def _found(
         yield 2, f"device tree model {identity.model!r}"
     if identity.dmi and identity.dmi.startswith(tuple(dmi)):
         yield 1, f"firmware tables {identity.dmi!r}"
-
-
-def _memory_fits(sizes_bytes: Sequence[int], memory_bytes: int | None) -> bool:
-    if memory_bytes is None or not sizes_bytes:
-        return True
-    return any(_LEAST_SHARE * size <= memory_bytes <= size for size in sizes_bytes)
 
 
 def usable_cores(cpus: Path = CPUS, allowed: Collection[int] | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,10 @@ from edge_rt.board.readers.base import (
 )
 from edge_rt.board.readers.bounds import RailFacts
 from edge_rt.board.readers.clocks import CpuFreq, DevFreq, GpuReader
-from edge_rt.board.readers.cpu import CpuLoad, MemoryReader, Pid, Pressure
+from edge_rt.board.readers.cpu import CpuLoad, MemoryReader
 from edge_rt.board.readers.heat import FanReader, HwmonTemp, ThermalReader, ThermalThrottle
 from edge_rt.board.readers.ina3221 import Ina3221Hwmon, Ina3221Iio
 from edge_rt.board.readers.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
-from edge_rt.board.readers.jtop import Jtop, JtopClient
 from edge_rt.board.readers.modelled import Coefficients, ModelledPower
 from edge_rt.board.readers.over_current import OVER_CURRENT, OverCurrent
 from edge_rt.board.readers.rails import Ina238
@@ -52,15 +51,13 @@ MakeReader = Callable[[Roots], BaseReader]
 class WantedReaders:
     """What the files alone do not tell.
 
-    `jtop` is used only where no power can be read now, and `model` where the rails whose power can
-    be are not `measured` enough to tell the board's. `known` is what the profile tells of rails;
-    `processes` are those whose share of the CPU is told; `group` is whom advice on rights names.
+    `model` is used only where the rails whose power can be read now are not `measured` enough to
+    tell the board's. `known` is what the profile tells of rails;
+    `group` is whom advice on rights names.
     `others` load the makers of readers that other packages bring, by the names of the readers.
     """
 
-    processes: Mapping[str, Pid] = field(default_factory=dict[str, Pid])
     chips: tuple[RawChip, ...] = ()
-    jtop: Callable[[], JtopClient] | None = None
     model: Coefficients | None = None
     measured: Callable[[Collection[str]], bool] = bool
     known: RailFacts = RailFacts()  # noqa: RUF009 - it is frozen
@@ -114,21 +111,16 @@ class _Search:
     def run(self) -> list[BaseReader]:
         """Return the readers that answer, those without channels among them.
 
-        jtop is among them where none gives a power, and the model where none gives the whole's.
+        The model is among them where none gives the whole's power.
         """
         readers, given = list[BaseReader](), list[str]()
-
-        def keep(tried: Iterable[BaseReader]) -> None:
-            for reader in tried:
-                powers = self._do(reader.name, partial(_powers, reader))
-                if powers is not None:
-                    readers.append(reader)
-                    given.extend(powers)
-
         wanted, roots = self.wanted, self.roots
-        keep([*self._made(self._makers()), *self._raw(), *self._others()])
-        if not given and wanted.jtop is not None:
-            keep(self._made({"jtop": partial(Jtop, wanted.jtop, known=wanted.known)}))
+        made = [self._do(name, make) for name, make in self._makers().items()]
+        for reader in (*filter(None, made), *self._raw(), *self._others()):
+            powers = self._do(reader.name, partial(_powers, reader))
+            if powers is not None:
+                readers.append(reader)
+                given.extend(powers)
         if wanted.model is not None and not wanted.measured(given):
             args = roots.sysfs, roots.proc, wanted.model
             readers.append(ModelledPower(*args, io=self.io, clock=self.clock))
@@ -141,10 +133,6 @@ class _Search:
         except Hung as hung:
             self.skipped.append(hung.skipped)
             return None
-
-    def _made(self, makers: Mapping[str, Callable[[], BaseReader]]) -> list[BaseReader]:
-        made = (self._do(name, make) for name, make in makers.items())
-        return [reader for reader in made if reader is not None]
 
     def _makers(self) -> dict[str, Callable[[], BaseReader]]:
         sysfs, proc, io, clock = self.roots.sysfs, self.roots.proc, self.io, self.clock
@@ -164,9 +152,8 @@ class _Search:
             "devfreq": lambda: DevFreq(sysfs, io=io),
             "gpu": lambda: GpuReader(sysfs, io=io),
             "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
-            "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
+            "cpu-load": lambda: CpuLoad(proc, io=io, clock=clock),
             "memory": lambda: MemoryReader(proc, io=io),
-            "pressure": lambda: Pressure(proc, io=io, clock=clock),
         }
         if firmware is not None:
             makers["pi-pmic"] = lambda: PiPmicReader(firmware, known=known)

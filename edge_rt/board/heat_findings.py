@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from edge_rt.board.heat_zones import AMD_C, ASSUMED_TRIP_C, HeatZone, HeatZones, hottest
 from edge_rt.board.readers.bounds import IMPOSSIBLE
-from edge_rt.board.readers.heat import HwmonTemp, ThermalReader, TripPoint
+from edge_rt.board.readers.heat import HwmonTemp, ThermalReader
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.config.board import Thermal
 from edge_rt.core.reports.finding import Finding, note, ok
 
 _TOLD = 4  # zones that are named
+_KINDS = ("passive", "hot", "critical")  # of trip points
 
 
 def diagnose(sampler: BoardSampler, heat: HeatZones, thermal: Thermal) -> Iterator[Finding]:
@@ -39,20 +40,16 @@ def _first(told: list[str]) -> str:
 
 def _silent(sampler: BoardSampler, heat: HeatZones, thermal: Thermal) -> Iterator[Finding]:
     silent: list[tuple[HeatZone, str]] = []
+    gated = [name for name, zone in thermal.zones.items() if zone.gated]
     for zone in heat.counting:
         error = sampler.readings()[zone.place].error or ""
         if IMPOSSIBLE in error and " holds " not in error:  # a part that is off has no value
             yield note("temperature", f"{zone.name} does not count: {error}")
-        elif sampler.readings()[zone.place].value is None and not _gated(zone, thermal):
+        elif sampler.readings()[zone.place].value is None and zone.name not in gated:
             silent.append((zone, error))
     if silent:
         names = ", ".join(zone.name for zone, _ in silent)
         yield note("temperature", f"{names} gives none: {silent[0][1]}")
-
-
-def _gated(zone: HeatZone, thermal: Thermal) -> bool:
-    known = thermal.zones.get(zone.name)
-    return known is not None and known.gated
 
 
 def _limits(sampler: BoardSampler, heat: HeatZones, thermal: Thermal) -> Finding:
@@ -78,11 +75,11 @@ def _trips(sampler: BoardSampler, heat: HeatZones) -> Iterator[tuple[str, str, f
     for reader in sampler.readers:
         if isinstance(reader, ThermalReader):
             for zone in reader.zones:
-                real = [trip for trip in zone.trips if zone.name in counting and _real(trip)]
-                yield from ((zone.name, trip.kind, trip.temp_c) for trip in real)
+                told = [(zone.name, t.kind, t.temp_c) for t in zone.trips if t.kind in _KINDS]
+                yield from (row for row in told if zone.name in counting and row[-1] > 0)
         elif isinstance(reader, HwmonTemp):
-            told = [(n, "limit", c) for n, c in reader.limits_c.items() if n in counting and c > 0]
-            yield from told
+            limits = reader.limits_c.items()
+            yield from ((n, "limit", c) for n, c in limits if n in counting and c > 0)
 
 
 def _by_profile(thermal: Thermal) -> str:
@@ -92,7 +89,3 @@ def _by_profile(thermal: Thermal) -> str:
     rows = (("slows from", known.throttle_c), ("hot", known.hot_c), ("off", known.shutdown_c))
     told = ", ".join(f"{name} {temp_c:g} °C" for name, temp_c in rows if temp_c is not None)
     return f"by the profile: {told}"
-
-
-def _real(trip: TripPoint) -> bool:
-    return trip.temp_c > 0 and trip.kind in ("passive", "hot", "critical")

@@ -211,20 +211,15 @@ def _own(readers: Iterable[BaseReader]) -> Iterator[tuple[str, float]]:
     """Yield the trip points that zones publish, by the zone's name."""
     least_c, most_c = _LIMITS_C
     for reader in readers:
-        for name, temp_c in _published(reader):
-            if least_c <= temp_c <= most_c:
-                yield name, temp_c
-
-
-def _published(reader: BaseReader) -> Iterator[tuple[str, float]]:
-    if isinstance(reader, HwmonTemp):
-        yield from reader.limits_c.items()
-    elif isinstance(reader, ThermalReader):
-        for zone in reader.zones:
-            brakes = [trip.temp_c for trip in zone.trips if trip.kind in _BRAKES]
-            real = [c for c in brakes if c >= _LIMITS_C[0]]
-            if real and not zone.name.startswith(_NOTICES):
-                yield zone.name, min(real)
+        found: list[tuple[str, float]] = []
+        if isinstance(reader, HwmonTemp):
+            found += reader.limits_c.items()
+        elif isinstance(reader, ThermalReader):
+            zones = (zone for zone in reader.zones if not zone.name.startswith(_NOTICES))
+            found += [(z.name, t.temp_c) for z in zones for t in z.trips if t.kind in _BRAKES]
+        # The lowest of a zone comes last, and so counts.
+        real = [(temp_c, name) for name, temp_c in found if least_c <= temp_c <= most_c]
+        yield from ((name, temp_c) for temp_c, name in sorted(real, reverse=True))
 
 
 def _parts(

@@ -20,7 +20,6 @@ UNDER_VOLTAGE = ("under_voltage", ALARM)  # flags of a Raspberry Pi
 _SPARE = 0.1  # of a core, by which readings of those at work may be too low
 _AT_WORK = 0.5  # load of a GPU, from which on its clock is that of work
 HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often
-_GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def _clock_hz(snapshot: BoardSnapshot, names: Sequence[str], place: int) -> floa
 
 def gpu_load(snapshot: BoardSnapshot) -> float | None:
     """Return the share of the time that the busiest GPU was busy; None where no driver tells it."""
-    return max(snapshot.sampler.values("fraction", *_GPU).values(), default=None)
+    return max(snapshot.sampler.values("fraction", "gpu").values(), default=None)
 
 
 class SupplyMeter:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,6 @@ from edge_rt.board.discovery import discover
 from edge_rt.board.integral import Energy
 from edge_rt.board.profile import BoardChoice, choose, roots, wanted
 from edge_rt.board.readers.base import PATIENCE_S, BaseReader, hung
-from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.sampler import BoardSampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
 from edge_rt.board.snapshot import BoardSnapshot, nothing_yet, report
@@ -66,7 +64,6 @@ class BoardMonitor:
         root: Path = Path("/"),
         board: str | None = None,
         paths: Paths | None = None,
-        processes: Mapping[str, Pid] | None = None,
         clock: Callable[[], float] = time.monotonic,
         meter: WallMeter | None = None,
     ) -> None:
@@ -77,7 +74,6 @@ class BoardMonitor:
         self._root = root
         self._named = board
         self._paths = paths or Paths.detect()
-        self._processes = {"front": os.getpid, **(processes or {})}
         self._clock, self._meter = clock, meter or WallMeter()
         here = root == Path("/")
         self._chosen = BoardChoice() if here else choose(board, root, self._paths)
@@ -120,12 +116,6 @@ class BoardMonitor:
         """Whether there is nothing left to look for."""
         return self._snapshot is not None and self._snapshot.complete(self._clock())
 
-    def _awaited(self) -> dict[str, str]:
-        """Return what the first look waits for, if that takes long."""
-        if self._first is None or self._clock() - self._first[0] < PATIENCE_S:
-            return {}
-        return {"board": hung("board", self._first[1]).reason}
-
     def open(self, hear: Hear = _unheard) -> None:
         """Find what there is and begin to read. May take a good part of a second.
 
@@ -165,12 +155,14 @@ class BoardMonitor:
         """Return the board's report, reading nothing; `idle_w` is what the supply draws at rest."""
         snapshot = self._snapshot
         if snapshot is None:
-            return nothing_yet(self._root, self._awaited())
+            begin_s, thread = self._first or (self._clock(), threading.current_thread())
+            late = self._clock() - begin_s >= PATIENCE_S
+            return nothing_yet(self._root, {"board": hung("board", thread).reason} if late else {})
         return report(snapshot, self._clock(), idle_w)
 
     def _look(self) -> BoardSnapshot:
         self._chosen = chosen = choose(self._named, self._root, self._paths)
-        extra = wanted(chosen.board, self._root, self._processes)
+        extra = wanted(chosen.board, self._root)
         found = discover(roots(self._root), extra, clock=self._clock)
         sampler = BoardSampler(found.readers, self._clock)
         step_all(sampler, self._clock(), FIRST)
@@ -200,12 +192,8 @@ class BoardMonitor:
             thread.stop()
 
     def _pass_on(self, time_s: float, reader: BaseReader, _: Sequence[float | None]) -> None:
-        snapshot = self._snapshot
-        if (
-            snapshot is not None
-            and snapshot.supply is not None
-            and reader in snapshot.supply.readers
-        ):
+        snapshot, supply = self._snapshot, self.supply
+        if snapshot is not None and supply is not None and reader in supply.readers:
             self._tell(time_s, snapshot)
 
     def _tell(self, time_s: float, snapshot: BoardSnapshot) -> None:

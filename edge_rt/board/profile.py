@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,7 @@ from pathlib import Path
 from edge_rt.board.detection import detect
 from edge_rt.board.discovery import MakeReader, Roots, WantedReaders
 from edge_rt.board.readers.bounds import RailFacts
-from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.readers.ina3221_i2c import raw_chips
-from edge_rt.board.readers.jtop import connect
 from edge_rt.board.readers.modelled import Coefficients
 from edge_rt.board.supply import known_of, measured
 from edge_rt.config.board import Board
@@ -53,14 +51,10 @@ def choose(configured: str | None, root: Path, paths: Paths) -> BoardChoice:
         if board is None:
             log.error("there is no usable board profile %r: going on without one", configured)
             return BoardChoice()
-        return BoardChoice(
-            board, BoardName(board.id, board.name, "the configuration", "configured")
-        )
+        name = BoardName(board.id, board.name, "the configuration", "configured")
+        return BoardChoice(board, name)
     found = detect(boards, root)
-    if found is None:
-        return BoardChoice()
-    board = boards[found.board]
-    return BoardChoice(board, BoardName(board.id, board.name, found.by, found.confidence))
+    return BoardChoice() if found is None else BoardChoice(boards[found.id], found)
 
 
 def roots(root: Path) -> Roots:
@@ -68,12 +62,10 @@ def roots(root: Path) -> Roots:
     return Roots(root / "sys", root / "proc", root / "dev")
 
 
-def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> WantedReaders:
+def wanted(board: Board | None, root: Path) -> WantedReaders:
     """Return what the readers cannot find out by themselves."""
     return WantedReaders(
-        processes=processes,
         chips=() if board is None else raw_chips(board.rails, roots(root).sysfs),
-        jtop=connect if root == Path("/") else None,
         model=None if board is None else _model(board),
         measured=partial(measured, board),
         known=RailFacts() if board is None else known_of(board),

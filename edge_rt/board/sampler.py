@@ -240,12 +240,9 @@ class BoardSampler:
                 try:
                     subscriber(time_s, reader, values)
                 except Exception:
-                    self._complain(subscriber)
-
-    def _complain(self, subscriber: Subscriber) -> None:
-        if subscriber not in self._failing:
-            self._failing.append(subscriber)
-            log.exception("a subscriber to the sensors failed")
+                    if subscriber not in self._failing:
+                        self._failing.append(subscriber)
+                        log.exception("a subscriber to the sensors failed")
 
 
 def _leave_out(track: Track) -> Skipped:

@@ -99,9 +99,8 @@ class Container:
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
         group = ControlGroup()
         checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
-        processes = {"engine": lambda: self.supervisor.pid}
         self.senses = parts.senses or BoardMonitor(
-            root, config.board, paths, processes, clock, config.sensors.meter
+            root, config.board, paths, clock, config.sensors.meter
         )
         self.supervisor = parts.supervisor or Supervisor(
             _engine(config, self.senses.gpu_simulated),

@@ -98,15 +98,7 @@ class FakeBoard(SysfsTree):
         rows = f"MemTotal: {total_kb:>10} kB\nMemFree: 1 kB\nMemAvailable: {available_kb} kB\n"
         (self.proc / "meminfo").write_text(rows)
 
-    def pressure(self, what: str, some_us: int, full_us: int = 0) -> None:
-        """Write /proc/pressure/WHAT."""
-        averages = "avg10=0.00 avg60=0.00 avg300=0.00"
-        rows = f"some {averages} total={some_us}\nfull {averages} total={full_us}"
-        self.write(self.proc / "pressure", {what: rows})
-
     def host(self, cores: int = 4) -> None:
         """Write what every Linux has below /proc."""
         self.busy(1000, cores)
         self.memory(8_000_000, 5_000_000)
-        for what in ("cpu", "memory", "io"):
-            self.pressure(what, 0)

@@ -62,7 +62,7 @@ def _free_bytes() -> int:
 
 
 class HostFiles:
-    """stat, meminfo, pressure, and links to the folders of the watched processes."""
+    """stat, meminfo, and links to the folders of the watched processes."""
 
     def __init__(
         self,
@@ -81,8 +81,6 @@ class HostFiles:
         self._next_memory_s = 0.0
         self._busy_s = self._time_s = 0.0
         self._linked: set[int] = set()
-        if (proc / "pressure").is_dir():
-            (folders.proc / "pressure").symlink_to(proc / "pressure")
 
     def show(self, dt_s: float, busy_cores: float, usage: WatchedUsage) -> None:
         """Bring the files up to date after `dt_s` with `busy_cores` at work."""

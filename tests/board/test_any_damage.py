@@ -30,7 +30,7 @@ def board(tree: FakeBoard, kind: str, clock: FakeClock, faults: Faults) -> Board
     """A sampler on a board, after two sweeps, so that every channel has its value."""
     BOARDS[kind](tree)
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
-    wanted = WantedReaders(processes={"us": lambda: 77}, model=Coefficients(2.0, 1.0))
+    wanted = WantedReaders(model=Coefficients(2.0, 1.0))
     tree.process(77, 100)
     sampler = BoardSampler(discover(roots, wanted, faults.io, clock).readers, clock)
     sweep(sampler, clock)

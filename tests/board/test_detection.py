@@ -10,8 +10,9 @@ from benchlib.boards import load_boards
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_rt.board.detection import Detection, MachineIdentity, detect, recognise
+from edge_rt.board.detection import MachineIdentity, detect, recognise
 from edge_rt.config.board import Board, Match
+from edge_rt.core.reports.board import BoardName
 
 BOARDS = load_boards()
 GIB = 1 << 30
@@ -133,7 +134,7 @@ MACHINES = {
 def test_each_board_is_recognised(tmp_path: Path, name: str) -> None:
     found = detect(BOARDS, machine(tmp_path, **MACHINES[name]))
     assert found is not None
-    assert (found.board, found.confidence) == (name, "exact")
+    assert (found.id, found.confidence) == (name, "exact")
     assert found.by.startswith(("part number", "device tree"))
 
 
@@ -142,7 +143,7 @@ def test_anything_else_is_known_by_its_processors(tmp_path: Path, name: str, cpu
     put(tmp_path, "sys/class/dmi/id/sys_vendor", "Some Vendor\n")
     found = detect(BOARDS, machine(tmp_path, cpu=cpu, model="Some board", memory_gib=8))
     assert found is not None
-    assert (found.board, found.confidence) == (name, "generic")
+    assert (found.id, found.confidence) == (name, "generic")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_anything_else_is_known_by_its_processors(tmp_path: Path, name: str, cpu
 def test_a_variant_is_of_the_family(tmp_path: Path, name: str, facts: dict[str, object]) -> None:
     found = detect(BOARDS, machine(tmp_path, **facts))  # type: ignore[arg-type]
     assert found is not None
-    assert (found.board, found.confidence) == (name, "family")
+    assert (found.id, found.confidence) == (name, "family")
 
 
 def test_memory_tells_variants_of_one_name_apart(tmp_path: Path) -> None:
@@ -198,13 +199,14 @@ def test_super_is_told_by_modes_device_tree_or_boot_file(
 ) -> None:
     found = detect(BOARDS, machine(tmp_path, **files))  # type: ignore[arg-type]
     assert found is not None
-    assert found.board == "jetson-orin-nano-super-8gb"
+    assert found.id == "jetson-orin-nano-super-8gb"
 
 
 def test_a_part_number_may_stand_in_the_boot_file_only(tmp_path: Path) -> None:
     boot = "TNSPEC 3767-300-0005-X.1-1-1-jetson-orin-nano-devkit-\n"
     found = detect(BOARDS, machine(tmp_path, model="A carrier", boot=boot))
-    assert found == Detection("jetson-orin-nano-8gb", "part number p3767-0005", "exact")
+    board = BOARDS["jetson-orin-nano-8gb"]
+    assert found == BoardName(board.id, board.name, "part number p3767-0005", "exact")
 
 
 def test_older_kernels_name_the_part_in_the_trees_source_file(tmp_path: Path) -> None:
@@ -218,14 +220,14 @@ def test_the_device_tree_is_found_at_its_other_place(tmp_path: Path) -> None:
     put(tmp_path, "sys/firmware/devicetree/base/compatible", "raspberrypi,5-model-b\0")
     found = detect(BOARDS, tmp_path)
     assert found is not None
-    assert found.board == "raspberry-pi-5"
+    assert found.id == "raspberry-pi-5"
 
 
 def test_without_a_device_tree_cpuinfo_names_the_pi(tmp_path: Path) -> None:
     cpu = f"{ARM_CPU}\nModel\t\t: Raspberry Pi 5 Model B Rev 1.0\n"
     found = detect(BOARDS, machine(tmp_path, cpu=cpu))
     assert found is not None
-    assert found.board == "raspberry-pi-5"
+    assert found.id == "raspberry-pi-5"
 
 
 def test_a_users_board_is_found_by_its_firmware_tables(tmp_path: Path) -> None:
@@ -234,14 +236,14 @@ def test_a_users_board_is_found_by_its_firmware_tables(tmp_path: Path) -> None:
     nuc = Board(id="nuc", name="NUC", match=Match(dmi=("Intel(R) Client Systems NUC11",)))
     found = detect({**BOARDS, "nuc": nuc}, machine(tmp_path, cpu=X86_CPU))
     assert found is not None
-    assert (found.board, found.confidence) == ("nuc", "exact")
+    assert (found.id, found.confidence) == ("nuc", "exact")
 
 
 def test_of_equal_profiles_the_last_one_wins(tmp_path: Path) -> None:
     mine = BOARDS["raspberry-pi-5"]
     found = detect({**BOARDS, "mine": mine}, machine(tmp_path, **MACHINES["raspberry-pi-5"]))
     assert found is not None
-    assert found.board == "mine"
+    assert found.id == "mine"
 
 
 def test_a_machine_that_says_nothing_has_no_profile(tmp_path: Path) -> None:
@@ -263,7 +265,7 @@ def test_garbage_is_never_an_error(files: dict[str, bytes | None]) -> None:
             else:
                 put(root, path, content)
         found = detect(BOARDS, root)
-    assert found is None or found.board in BOARDS
+    assert found is None or found.id in BOARDS
 
 
 IDENTITIES = st.builds(
@@ -287,7 +289,7 @@ IDENTITIES = st.builds(
 def test_exact_means_that_the_memory_does_not_contradict(identity: MachineIdentity) -> None:
     found = recognise(BOARDS, identity)
     if found is not None and found.confidence == "exact" and identity.memory_bytes:
-        sizes = BOARDS[found.board].memory_sizes_bytes
+        sizes = BOARDS[found.id].memory_sizes_bytes
         assert not sizes or any(identity.memory_bytes <= size for size in sizes)
 
 
@@ -295,4 +297,4 @@ def test_exact_means_that_the_memory_does_not_contradict(identity: MachineIdenti
 def test_super_profiles_are_for_super_modes(identity: MachineIdentity) -> None:
     found = recognise(BOARDS, identity)
     if found is not None and not identity.super_modes:
-        assert not BOARDS[found.board].match.super_modes
+        assert not BOARDS[found.id].match.super_modes

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -154,29 +152,6 @@ def test_the_firmware_is_a_device_or_a_folder_in_its_place(tree: FakeBoard) -> N
     (tree.dev / "vcio").unlink()
     (tree.dev / "vcio").mkdir()
     assert isinstance(find_firmware(tree.dev), FirmwareFiles)
-
-
-class Useless:
-    """A jtop client that gives nothing, and complains even of being closed."""
-
-    temperature: Mapping[str, Any] = MappingProxyType({})
-    closed = False
-
-    @property
-    def power(self) -> Mapping[str, Any]:
-        raise RuntimeError("no data yet")
-
-    def close(self) -> None:
-        self.closed = True
-        raise RuntimeError("cannot join thread before it is started")
-
-
-def test_a_client_that_gives_nothing_is_let_go_of(tree: FakeBoard) -> None:
-    client = Useless()
-    found = look(tree, WantedReaders(jtop=lambda: client))
-    assert found.readers == ()
-    assert "jtop" in [skipped.name for skipped in found.skipped]
-    assert client.closed
 
 
 @pytest.mark.parametrize("board", BOARDS)

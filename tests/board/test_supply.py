@@ -131,7 +131,7 @@ def test_without_rails_the_model_is_taken_for_the_board(board: str | None) -> No
 def test_on_an_unknown_board_only_what_is_a_total_by_its_name_counts(
     rails: list[str], total: str, covers: str
 ) -> None:
-    supply = find_supply(None, read(Rails("jtop", rails)))
+    supply = find_supply(None, read(Rails("other", rails)))
     assert supply is not None
     assert (supply.rails, supply.covers, supply.quality) == ((total,), covers, "measured")
 

@@ -36,10 +36,8 @@ def host() -> list[Json]:
     """Return what every Linux tells."""
     return [
         channel("cpu-load", "cpu", "fraction", 0.25),
-        channel("cpu-load", "cpu engine", "fraction", 0.125),
         channel("memory", "memory available", "bytes", 5.0 * 2**30),
         channel("memory", "memory total", "bytes", 7.5 * 2**30),
-        channel("pressure", "pressure memory some", "fraction", 0.015),
     ]
 
 

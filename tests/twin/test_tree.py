@@ -51,7 +51,7 @@ def test_detection_recognises_the_board(tmp_path: Path, name: str) -> None:
     Stage(name, tmp_path / "board")
     found = detect(BOARDS, tmp_path / "board")
     assert found is not None
-    assert found.board == name
+    assert found.id == name
     assert found.confidence == ("generic" if name.startswith("generic") else "exact")
 
 

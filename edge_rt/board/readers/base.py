@@ -158,35 +158,22 @@ class BaseReader(ABC):
     ) -> None:
         """Put power, voltage and current of a rail, which are three channels from `index` on.
 
-        `watts` None: the power is voltage times current.
+        `watts` None: the power is voltage times current. Where one of the two is refused, so is it.
         """
         self._put(index + 1, volts)
         self._put(index + 2, amps)
+        known_v, known_a = self.values[index + 1], self.values[index + 2]
         if isinstance(watts, str):
             self._fail(index, watts)
-        else:
-            self._set_power(index, watts)
-
-    def _set_power(self, index: int, watts: float | None) -> None:
-        """Set the power of a rail, whose voltage and current are the next two channels.
-
-        `watts` None: their product. Where one of the two is refused, so is the power.
-        """
-        volts, amps = self.values[index + 1], self.values[index + 2]
-        if volts is None or amps is None:
+        elif known_v is None or known_a is None:
             errors = [e for e in self.errors[index + 1 : index + 3] if e is not None]
             refused = next((error for error in errors if IMPOSSIBLE in error), None)
-            if watts is None or refused is not None:
-                self._fail(index, refused or errors[0])
-            else:
-                self._set(index, watts)
-            return
-        product = volts * amps
-        refused = contradiction(product if watts is None else watts, volts, amps)
-        if refused is not None:
-            self._fail(index, refused)
+            unknown = errors[0] if watts is None else watts
+            self._put(index, unknown if refused is None else refused)
         else:
-            self._set(index, product if watts is None else watts)
+            power_w = known_v * known_a if watts is None else watts
+            refused = contradiction(power_w, known_v, known_a)
+            self._put(index, power_w if refused is None else refused)
 
     def _fail(self, index: int, reason: str) -> None:
         self.values[index] = None

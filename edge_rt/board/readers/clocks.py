@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from edge_rt.core.reports.finding import Finding, note, ok
 TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, an unset one -274000
 _HZ_HIGH = 20_000_000_000
 GPU_ENDS = (".gpu", ".ga10b", ".gv11b", ".gp10b", ".gm20b")  # of Jetsons before Thor
+_GPU = re.compile(r"gpu(-gpc|\.|\Z)")  # and of later ones
 _MHZ_HIGH = 20_000
 # NVIDIA's links to a Jetson's GPU, for kernels whose GPU is no devfreq device.
 _LINKS = ("devices/platform/gpu.0", "devices/gpu.0")
 
 KHZ_HIGH = 20_000_000
+_CLOCKS = (("", "scaling_cur_freq"), (" max", "scaling_max_freq"), (" min", "scaling_min_freq"))
 _OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the usual governor
 
 
@@ -117,7 +120,12 @@ class DevFreq(GaugeReader):
 
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         self.gpus = tuple(device.name for device in gpu_devices(sysfs))
-        gauges = [g for device in devices(sysfs) for g in _device_gauges(device)]
+        gauges = [
+            GaugeFile(f"{device.name}{what}", "clock_hz", device / file, 1.0, 0, _HZ_HIGH)
+            for device in devices(sysfs)
+            for what, file in (("", "cur_freq"), (" max", "max_freq"))
+            if (device / file).exists()
+        ]
         reason = f"no device with cur_freq below {sysfs}/class/devfreq"
         super().__init__("devfreq", gauges, 0.5, io, reason)
 
@@ -130,17 +138,8 @@ def devices(sysfs: Path) -> list[Path]:
 
 def gpu_devices(sysfs: Path) -> list[Path]:
     """Return the devices whose clock is a Jetson GPU's, not a video decoder's."""
-    return [device for device in devices(sysfs) if _is_gpu(device.name)]
-
-
-def _is_gpu(name: str) -> bool:
-    return name.endswith(GPU_ENDS) or name.startswith(("gpu-gpc", "gpu.")) or name == "gpu"
-
-
-def _device_gauges(device: Path) -> Iterator[GaugeFile]:
-    for name, file in ((device.name, "cur_freq"), (f"{device.name} max", "max_freq")):
-        if (device / file).exists():
-            yield GaugeFile(name, "clock_hz", device / file, 1.0, 0, _HZ_HIGH)
+    named = [(device.name, device) for device in devices(sysfs)]
+    return [device for name, device in named if name.endswith(GPU_ENDS) or _GPU.match(name)]
 
 
 class GpuReader(GaugeReader):
@@ -213,7 +212,12 @@ class CpuFreq(GaugeReader):
 
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         self.policies = policies(sysfs)
-        gauges = [g for policy in self.policies for g in _gauges(policy)]
+        gauges = [
+            GaugeFile(f"{p.name}{what}", "clock_hz", p.folder / file, 1e3, 0, KHZ_HIGH)
+            for p in self.policies
+            for what, file in _CLOCKS
+            if (p.folder / file).exists()
+        ]
         reason = f"no cpufreq policy below {sysfs}/devices/system/cpu/cpufreq"
         super().__init__("cpufreq", gauges, 0.5, io, reason)
 
@@ -241,24 +245,7 @@ def policies(sysfs: Path) -> tuple[Policy, ...]:
 
 def _policy(folder: Path) -> Policy:
     words = (first_line(folder / "related_cpus") or "").split()
-    return Policy(
-        folder.name,
-        folder,
-        tuple(int(word) for word in words if word.isdigit()),
-        _hz(folder / "cpuinfo_max_freq"),
-    )
-
-
-def _hz(path: Path) -> float | None:
-    khz = first_integer(path)
-    return khz * 1e3 if khz is not None and 0 < khz <= KHZ_HIGH else None
-
-
-def _gauges(policy: Policy) -> list[GaugeFile]:
-    rows = (
-        (policy.name, "scaling_cur_freq"),
-        (f"{policy.name} max", "scaling_max_freq"),
-        (f"{policy.name} min", "scaling_min_freq"),
-    )
-    files = [(name, policy.folder / file) for name, file in rows]
-    return [GaugeFile(n, "clock_hz", p, 1e3, 0, KHZ_HIGH) for n, p in files if p.exists()]
+    cpus = tuple(int(word) for word in words if word.isdigit())
+    khz = first_integer(folder / "cpuinfo_max_freq")
+    top_hz = khz * 1e3 if khz is not None and 0 < khz <= KHZ_HIGH else None
+    return Policy(folder.name, folder, cpus, top_hz)

@@ -53,11 +53,7 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
     name = first_line(folder / "name") or folder.name
     speeds = numbered(folder, "fan*_input") or numbered(folder, "rpm")
     files = speeds + numbered(folder, "pwm[0-9]")
-    return [(first_line(_label(path)) or name, path) for path in files]
-
-
-def _label(path: Path) -> Path:
-    return path.with_name(f"{path.name.removesuffix('_input')}_label")
+    return [(first_line(_beside(path, "label")) or name, path) for path in files]
 
 
 def _gauges(pairs: list[tuple[str, Path]], kind: Kind, scale: float, high: int) -> list[GaugeFile]:
@@ -83,25 +79,22 @@ class HwmonTemp(GaugeReader):
         drivers: frozenset[str] = DRIVERS,
     ) -> None:
         found = [
-            (
-                f"{driver} {first_line(_file(path, 'label')) or path.name.removesuffix('_input')}",
-                path,
-            )
+            (first_line(_beside(path, "label")) or path.name.removesuffix("_input"), driver, path)
             for driver, folder in hwmon_devices(sysfs, drivers)
             for path in numbered(folder, "temp*_input")
         ]
-        names = unique(name for name, _ in found)
-        gauges = [temperature(n, path) for n, (_, path) in zip(names, found, strict=True)]
-        crits = [first_integer(_file(path, "crit")) for _, path in found]
+        names = unique(f"{driver} {label}" for label, driver, _ in found)
+        gauges = [temperature(name, row[-1]) for name, row in zip(names, found, strict=True)]
+        crits = [first_integer(_beside(path, "crit")) for *_, path in found]
         limits = zip(names, crits, strict=True)
         self.limits_c = {name: crit * 1e-3 for name, crit in limits if crit is not None}
         reason = f"no {' or '.join(sorted(drivers))} among the hwmon devices below {sysfs}"
         super().__init__("hwmon-temp", gauges, 0.5, io, reason)
 
 
-def _file(path: Path, kind: str) -> Path:
-    """Return the file beside a `temp1_input`, such as `temp1_crit`."""
-    return path.with_name(f"{path.name.removesuffix('input')}{kind}")
+def _beside(path: Path, kind: str) -> Path:
+    """Return the file beside a `temp1_input` or `pwm1`, such as `temp1_crit`."""
+    return path.with_name(f"{path.name.removesuffix('_input')}_{kind}")
 
 
 class ThermalThrottle(GaugeReader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 from edge_rt.board.readers.base import SensorAccess, Skipped
@@ -25,6 +26,7 @@ BUS_STEP_V = 8e-3
 SHUNT_STEP_V = 40e-6
 BUS_HIGH_V = 26.0
 SHUNT_HIGH_V = 0.16384
+_WITH_UNIT = re.compile(rb"\s*(-?\d+)\s+m[avw]\s*", re.IGNORECASE)
 LEAST_OHM = 0.001  # of any shunt known; where nothing tells the rail's own
 
 
@@ -133,18 +135,11 @@ class Ina3221Iio(ChipReader):
 
 
 def _without_unit(file: HeldFile, low: int, high: int) -> int | None:
-    error = file.error
-    words = (file.read() or b"").split()
-    if len(words) == 2 and words[1].lower() in (b"ma", b"mv", b"mw") and _is_integer(words[0]):
-        value = int(words[0])
-        if low <= value <= high:
-            return value
+    error, found = file.error, _WITH_UNIT.fullmatch(file.read() or b"")
+    if found is not None and low <= int(found[1]) <= high:
+        return int(found[1])
     file.error = error
     return None
-
-
-def _is_integer(word: bytes) -> bool:
-    return word.lstrip(b"-").isdigit() and word.count(b"-") <= 1
 
 
 class Ina3221Hwmon(ChipReader):

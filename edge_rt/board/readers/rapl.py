@@ -30,8 +30,6 @@ class EnergyCounter:
     (a driver loaded again, a suspend) and the window's energy is unknown.
     """
 
-    __slots__ = ("_range_uj", "_raw", "_time_s", "energy_j", "high_w", "power_w", "refused")
-
     def __init__(self, range_uj: int | None, high_w: float = POWER_HIGH_W) -> None:
         """`range_uj` is where the counter wraps, None where that is not known.
 
@@ -51,7 +49,10 @@ class EnergyCounter:
         self.power_w = self.refused = None
         if before is None:
             return
-        joules = self._difference(before, raw_uj) * 1e-6
+        moved_uj = raw_uj - before
+        if moved_uj < 0 and self._range_uj:
+            moved_uj += self._range_uj
+        joules = moved_uj * 1e-6
         if joules < 0 or joules > self.high_w * max(elapsed, 0.0):
             self.energy_j = 0.0
             self.refused = f"the counter moved by {joules:.4g} J in {elapsed:.3g} s"
@@ -59,10 +60,6 @@ class EnergyCounter:
         self.energy_j += joules
         if elapsed > 0:
             self.power_w = joules / elapsed
-
-    def _difference(self, before: int, now: int) -> int:
-        difference = now - before
-        return difference + self._range_uj if difference < 0 and self._range_uj else difference
 
 
 def udev_rule(group: str) -> str:

@@ -15,7 +15,6 @@ from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, line, lines, member, members
 from edge_rt.core.reports.finding import Finding, note, ok, problem
 
-_PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _SERVICE = "edge-rt.service"
 _NOTES = ("supply", "waiting")  # codes of what the daemon finds, and nobody has to mend
@@ -124,8 +123,7 @@ def check_daemons_board(machine: ExaminedMachine) -> Iterator[Finding]:
 def _silent(report: Json, rails: list[str]) -> Iterator[Finding]:
     """Yield how many figures the daemon lacks, with the reason of one, best of one of `rails`."""
     rows = members(report, "channels")
-    lacking = [row for row in rows if row.get("value") is None and row.get("error")]
-    failed = [row for row in lacking if row.get("reader") != _PROCESSES]
+    failed = [row for row in rows if row.get("value") is None and row.get("error")]
     supply = [row for row in failed if row.get("kind") == "power_w" and row.get("name") in rails]
     for row in (supply or failed)[:1]:
         what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now, such as"

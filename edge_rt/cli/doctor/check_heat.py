@@ -11,7 +11,7 @@ from edge_rt.cli.doctor.remedies import load_module, seclusion
 from edge_rt.config.board import Thermal
 from edge_rt.core.reports.finding import Finding, note, ok, problem
 
-_ASKED_FOR = ("throttling", "clocks", "pressure")
+_ASKED_FOR = ("throttling", "clocks")
 _WAITS = ("# see the kernel's log (dmesg) for the bus or driver that hangs",)
 
 

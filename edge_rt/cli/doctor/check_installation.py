@@ -54,8 +54,8 @@ def check_board(machine: ExaminedMachine) -> Iterator[Finding]:
         yield _unknown(machine)
     elif machine.config.board is not None:
         yield ok("board", f"{board.name} ({board.id}), as the configuration says")
-        if found and found.confidence != "generic" and found.board != board.id:
-            yield note("board", f"by its {found.by} it would be {found.board}")
+        if found and found.confidence != "generic" and found.id != board.id:
+            yield note("board", f"by its {found.by} it would be {found.id}")
     elif found is not None:
         yield _recognised(machine, board.id, f"{board.name} ({board.id}), by its {found.by}")
 

@@ -1,4 +1,4 @@
-"""What the kernel sets and counts: clocks, pressure, the memory of services."""
+"""What the kernel sets and counts: clocks, and the memory of services."""
 
 from __future__ import annotations
 
@@ -35,17 +35,6 @@ def check_governed_clocks(machine: ExaminedMachine) -> Iterable[Finding]:
         return ()
     found = clock_files.diagnose(machine.config.knobs, machine.roots.sysfs, machine.may_write)
     return machine.own(found)
-
-
-def check_pressure(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Yield whether the kernel tells for how long tasks want for memory."""
-    found = [one for one in machine.told if one.id == "pressure"]
-    yield from found
-    if not found:
-        errors = (one.error for one in machine.readings if one.reader == "pressure")
-        why = next(errors, f"no {machine.roots.proc}/pressure")
-        what = f"the kernel counts no pressure stalls ({why}): memory shortage is seen later"
-        yield note("pressure", what, *boot_parameter(machine, "psi=1"))
 
 
 def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[Finding]:

@@ -7,21 +7,10 @@ from collections.abc import Collection, Iterator
 from edge_rt.cli.doctor.check_power_chips import doubtful, explain
 from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion
-from edge_rt.cli.options import there
 from edge_rt.config.board import Board
 from edge_rt.core.reports.finding import Finding, note, ok, problem
 
 _UNKNOWN = "energy stays unknown"
-_SOCKET = "run/jtop.sock"
-_UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")
-
-
-def check_jtop(machine: ExaminedMachine) -> Iterator[Finding]:
-    """Check that jetson-stats runs where it is installed and all that could tell the rails."""
-    installed = any(there(machine.file(unit)) for unit in _UNITS)
-    if installed and machine.supply is None and not there(machine.file(_SOCKET)):
-        what = "jetson-stats could tell the rails, but its service does not run"
-        yield problem("jtop", what, f"{machine.user.sudo}systemctl enable --now jtop")
 
 
 def check_power(machine: ExaminedMachine) -> Iterator[Finding]:

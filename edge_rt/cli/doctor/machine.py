@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from edge_rt.board.detection import Detection, MachineIdentity, recognise
+from edge_rt.board.detection import MachineIdentity, recognise
 from edge_rt.board.discovery import Discovery, MakeReader, Roots, WantedReaders, discover
 from edge_rt.board.heat_zones import HeatZones
 from edge_rt.board.profile import installed_readers
@@ -34,6 +34,7 @@ from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.core.errors import ConfigError
+from edge_rt.core.reports.board import BoardName
 from edge_rt.core.reports.finding import Finding
 
 SETTLE_S = 0.2  # what is measured over a window needs two reads
@@ -212,7 +213,7 @@ class ExaminedMachine:
         return within("board", lambda: MachineIdentity.read(self.root))
 
     @cached_property
-    def detection(self) -> Detection | None:
+    def detection(self) -> BoardName | None:
         """The profile that fits best."""
         return recognise(self.profiles[0], self.identity)
 
@@ -221,7 +222,7 @@ class ExaminedMachine:
         """The profile in use: the configured one, else the one that fits."""
         if self.config.board is not None:
             return self.profiles[0].get(self.config.board)
-        return self.profiles[0][self.detection.board] if self.detection else None
+        return self.profiles[0][self.detection.id] if self.detection else None
 
     @cached_property
     def discovery(self) -> Discovery:

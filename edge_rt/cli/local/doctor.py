@@ -25,9 +25,8 @@ from edge_rt.cli.doctor.check_kernel import (
     check_governed_clocks,
     check_memory_cgroup,
     check_power_mode,
-    check_pressure,
 )
-from edge_rt.cli.doctor.check_power import check_jtop, check_power
+from edge_rt.cli.doctor.check_power import check_power
 from edge_rt.cli.doctor.finding import Check, document, examine, healthy, lines, of_board
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.options import daemon_socket, installation, sensors_root_option, socket_option
@@ -37,13 +36,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("board", check_board),
     ("sensors", of_board(check_answers)),
     ("power", of_board(check_power)),
-    ("jtop", of_board(check_jtop)),
     ("temperature", of_board(check_temperatures)),
     ("throttling", of_board(check_throttling)),
     ("clocks", of_board(check_clocks)),
     ("knob", of_board(check_governed_clocks)),
     ("power mode", of_board(check_power_mode)),
-    ("pressure", of_board(check_pressure)),
     ("memory cgroup", of_board(check_memory_cgroup)),
     ("models", check_models),
     ("gpu", of_board(check_gpu)),

@@ -1,4 +1,4 @@
-"""Shares of the processor, of the board and of processes."""
+"""The share of the processor that is busy."""
 
 from __future__ import annotations
 
@@ -15,34 +15,13 @@ from edge_rt.testing.board import FakeBoard, FakeClock
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def test_load_of_the_board_and_of_a_process(tree: FakeBoard, clock: FakeClock) -> None:
+def test_load_of_the_board(tree: FakeBoard, clock: FakeClock) -> None:
     tree.host(4)
-    tree.process(77, 500)
-    reader = CpuLoad(tree.proc, {"engine": lambda: 77}, clock=clock)
+    reader = CpuLoad(tree.proc, clock=clock)
     assert set(reader.read()) == {None}
     clock.now += 0.5
     tree.busy(1000 + TICKS)  # one second of CPU in half a second: two of four cores
-    tree.process(77, 500 + TICKS // 2)
-    got = figures(reader)
-    assert got["cpu", "fraction"] == pytest.approx(0.5)
-    assert got["cpu engine", "fraction"] == pytest.approx(0.25)
-
-
-def test_a_process_that_is_started_again_is_followed(tree: FakeBoard, clock: FakeClock) -> None:
-    tree.host(4)
-    tree.process(77, 500)
-    pid: list[int | None] = [77]
-    reader = CpuLoad(tree.proc, {"engine": lambda: pid[0]}, clock=clock)
-    reader.read()
-    pid[0] = None
-    assert figures(reader)["cpu engine", "fraction"] is None
-    assert reader.errors[1] == "engine does not run"
-    pid[0] = 78
-    tree.process(78, 0)
-    assert figures(reader)["cpu engine", "fraction"] is None  # one read is no rate
-    clock.now += 1.0
-    tree.process(78, TICKS)
-    assert figures(reader)["cpu engine", "fraction"] == pytest.approx(0.25)
+    assert figures(reader)["cpu", "fraction"] == pytest.approx(0.5)
 
 
 @given(busy=st.integers(0, 10**7), elapsed=st.floats(0.001, 100.0))

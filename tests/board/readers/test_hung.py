@@ -176,9 +176,9 @@ def test_without_a_file_on_the_stack_the_first_source_is_named() -> None:
     gate = threading.Event()
     thread = threading.Thread(target=gate.wait, args=(60,), daemon=True)
     thread.start()
-    told = hung("jtop", thread, [Channel("VDD_IN", "power_w", "jtop VDD_IN")])
+    told = hung("other", thread, [Channel("VDD_IN", "power_w", "other VDD_IN")])
     gate.set()
-    assert "of jtop VDD_IN does not return" in told.reason
+    assert "of other VDD_IN does not return" in told.reason
 
 
 def test_a_fifo_is_refused_and_its_successor_read(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_what_is_modelled_says_so_in_its_row() -> None:
         assert "modelled" in row(lines, name)
     assert row(lines, "supply quality")[1] == "modelled"
     assert row(lines, "simulated")[1] == "yes"
-    assert "modelled" not in row(lines, "cpu engine")
+    assert "modelled" not in row(lines, "cpu")
     assert "modelled" not in "".join(shown(boards.agx_orin()))
 
 

@@ -1,4 +1,4 @@
-"""Configuration, profiles, models, rights and jetson-stats."""
+"""Configuration, profiles, models and rights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tiny_file import tiny_model
 
 from edge_rt.cli.doctor.check_daemon import check_user
 from edge_rt.cli.doctor.check_installation import check_board, check_configuration, check_models
-from edge_rt.cli.doctor.check_power import check_jtop
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 
@@ -152,22 +151,3 @@ def test_whose_socket_it_is(patient: Make) -> None:
     found = board.says(check_user, access=denied(socket))
     assert [f.level for f in found] == ["ok", "problem"]
     assert "usermod -aG edge-rt pi" in commands(found)
-
-
-@pytest.mark.parametrize(
-    ("file", "board", "level"),
-    [
-        (None, "nano", None),
-        ("run/jtop.sock", None, None),
-        ("etc/systemd/system/jtop.service", "nano", None),
-        ("etc/systemd/system/jtop.service", None, "problem"),
-    ],
-)
-def test_jetson_stats_is_wanted_only_where_nothing_else_is(
-    patient: Make, file: str | None, board: str | None, level: str | None
-) -> None:
-    machine = patient(board)
-    if file is not None:
-        (machine.root / file).parent.mkdir(parents=True)
-        (machine.root / file).touch()
-    assert [f.level for f in machine.says(check_jtop)] == ([] if level is None else [level])

@@ -12,7 +12,6 @@ from edge_rt.cli.doctor.check_kernel import (
     check_clocks,
     check_memory_cgroup,
     check_power_mode,
-    check_pressure,
 )
 
 Make = Callable[..., Patient]
@@ -28,24 +27,28 @@ def put(root: Path, path: str, text: str) -> Path:
 @pytest.mark.parametrize(
     ("file", "remedy"),
     [
-        ("boot/firmware/cmdline.txt", "sudo sed -i '1 s/$/ psi=1/' /boot/firmware/cmdline.txt"),
-        ("boot/cmdline.txt", "sudo sed -i '1 s/$/ psi=1/' /boot/cmdline.txt"),
+        (
+            "boot/firmware/cmdline.txt",
+            "sudo sed -i '1 s/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt",
+        ),
+        ("boot/cmdline.txt", "sudo sed -i '1 s/$/ cgroup_enable=memory/' /boot/cmdline.txt"),
         (
             "boot/extlinux/extlinux.conf",
-            "sudo sed -i 's/^ *APPEND .*/& psi=1/' /boot/extlinux/extlinux.conf",
+            "sudo sed -i 's/^ *APPEND .*/& cgroup_enable=memory/' /boot/extlinux/extlinux.conf",
         ),
         (
             "etc/default/grub",
-            """sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&psi=1 /' /etc/default/grub""",
+            """sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&cgroup_enable=memory /' /etc/default/grub""",
         ),
     ],
 )
-def test_pressure_is_switched_on_in_the_boot_loader_that_is_there(
+def test_the_memory_of_services_is_limited_by_the_boot_loader_that_is_there(
     patient: Make, file: str, remedy: str
 ) -> None:
     board = patient(user=PI)
     put(board.root, file, "")
-    (found,) = board.says(check_pressure)
+    put(board.root, "sys/fs/cgroup/cgroup.controllers", "cpuset cpu io pids\n")
+    (found,) = board.says(check_memory_cgroup)
     assert (found.level, found.remedy[0]) == ("note", remedy)
 
 
