@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from edge_rt.api.allowance import Allowance, Cached, grant
 from edge_rt.api.asked import RecentRequests
 from edge_rt.api.kept import (
@@ -17,7 +19,6 @@ from edge_rt.api.kept import (
     NOBODY,
     AskedQuestion,
     Found,
-    Near,
     Place,
     Record,
     Topic,
@@ -99,7 +100,7 @@ class Caching:
 
     async def find(self, place: Place) -> Found | None:
         """Return what was answered before to the very same question, if anything was."""
-        if place.wanted == "refresh":
+        if place.terms.cache == "refresh":
             return None
         found = await self._read(place.key, place)
         return None if found is None else self._counted(found)
@@ -119,18 +120,18 @@ class Caching:
         A few of these are answered by a model all the same, and compared with the kept answer.
         """
         nearby = self.nearby
-        if nearby is None or place.wanted == "refresh":
+        if nearby is None or place.terms.cache == "refresh":
             return None
         while (near := await nearby.cache.find(asked.question)) is not None:
-            found = await self._read(near.key, place, Near(near, asked.cost))
+            found = await self._read(near.key, place)
             if found is None:
                 nearby.cache.forget(near.key)
                 continue
-            hit = near.passes and (place.wanted == "only" or nearby.draw() >= EXPLORED)
+            hit = near.passes and (place.terms.cache == "only" or nearby.draw() >= EXPLORED)
             nearby.cache.count(asked.question.space, hit)
             if hit:
                 nearby.hits += 1
-                return self._counted(found)
+                return self._counted(replace(found, near=near, cost=asked.cost))
             asked.rival = near, texts(found.content.lines)
             return None
         nearby.cache.count(asked.question.space, False)
@@ -138,7 +139,7 @@ class Caching:
 
     def missed(self, place: Place) -> None:
         """Count a request for which nothing was found."""
-        self.misses += place.wanted != "refresh"
+        self.misses += place.terms.cache != "refresh"
 
     async def forget(self, key: bytes) -> None:
         """Forget the answer that is kept under a key."""
@@ -147,12 +148,12 @@ class Caching:
 
     def record(self, place: Place, asked: AskedQuestion | None = None) -> Record | None:
         """Return what notes the answer of a request; None where that is not to be kept."""
-        if self.cache is None or place.wanted == "only":
+        if self.cache is None or place.terms.cache == "only":
             return None
         nearby = None if self.nearby is None else self.nearby.cache
         return Record(self.cache, place, self._clock, nearby, asked)
 
-    async def _read(self, key: bytes, place: Place, near: Near | None = None) -> Found | None:
+    async def _read(self, key: bytes, place: Place) -> Found | None:
         kept = None if self.cache is None else await self.cache.find(key)
         if kept is None:
             return None
@@ -160,7 +161,7 @@ class Caching:
         if card is None:
             return None
         content = DECODER.decode(kept.content).on(self._simulated())
-        return Found(card, round(self._clock() - kept.made, 3), kept, content, near)
+        return Found(card, round(self._clock() - kept.made, 3), kept, content)
 
     def _counted(self, found: Found) -> Found:
         """Count an answer that is given again, and return it."""

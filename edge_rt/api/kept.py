@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from edge_rt.api.allowance import Cached, Terms
+from edge_rt.api.allowance import Terms
 from edge_rt.core.cached import Kept
 from edge_rt.core.chat_format import Reading
 from edge_rt.core.decoding import Made, Mode, TokenLogprob
@@ -149,13 +149,6 @@ class AskedQuestion:
     rival: tuple[Neighbour, str] | None = None
 
 
-class Near(NamedTuple):
-    """The question that was answered in place of the one asked, and what the look took."""
-
-    neighbour: Neighbour
-    cost: Cost
-
-
 @dataclass(frozen=True)
 class Place:
     """Where the answer to a request is kept, or is to be, and by which models it may be.
@@ -171,17 +164,12 @@ class Place:
     topic: Topic | None = None
 
     @property
-    def wanted(self) -> Cached | None:
-        """What the request wants of the cache."""
-        return self.terms.cache
-
-    @property
     def shared(self) -> bool:
         """Whether the answer that is being made to another request will do as well.
 
         Who has no time to lose does not wait for it.
         """
-        return self.wanted not in ("refresh", "only") and self.terms.latency_s is None
+        return self.terms.cache not in ("refresh", "only") and self.terms.latency_s is None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -194,12 +182,8 @@ class Found(msgspec.Struct, frozen=True):
     age_s: float
     kept: Kept
     content: KeptContent
-    near: Near | None = None
-
-    @property
-    def cost(self) -> Cost:
-        """What finding it took."""
-        return _NOTHING if self.near is None else self.near.cost
+    near: Neighbour | None = None
+    cost: Cost = _NOTHING  # of finding it
 
     def told(self) -> dict[str, Any]:
         """Return what clients are told of it; see Origin."""
@@ -211,7 +195,7 @@ class Found(msgspec.Struct, frozen=True):
             "cache_energy_quality": content.quality,
             "cache_seconds": round(content.seconds, 3),
             "simulated": content.simulated or UNSET,
-            **({} if self.near is None else _told(self.near.neighbour)),
+            **({} if self.near is None else _told(self.near)),
         }
 
 

@@ -27,27 +27,6 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 _TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
 
 
-class Scraped:
-    """Families that are made from a state at each scrape."""
-
-    def __init__(self, what: str, families: Callable[[], Sequence[Metric]]) -> None:
-        """Make `families` at each scrape; `what` names them in the log."""
-        self._what, self._families = what, families
-        self._failing = False
-
-    def collect(self) -> Sequence[Metric]:
-        """Return all families; none when they cannot be made: the other metrics still come."""
-        try:
-            families = self._families()
-        except Exception:
-            if not self._failing:  # logged once, not at each scrape
-                _log.exception("%s cannot be shown in the metrics", self._what)
-            self._failing = True
-            return []
-        self._failing = False
-        return families
-
-
 def gauge(name: str, text: str, series: Series, *labels: str) -> Metric:
     """Return a family of figures that rise and fall."""
     from prometheus_client.core import GaugeMetricFamily  # 2 MB that few boards need
@@ -116,7 +95,8 @@ class Meters:
     """
 
     def __init__(self) -> None:
-        self._scraped: list[Scraped] = []
+        self._states: dict[str, Callable[[], Sequence[Metric]]] = {}
+        self._failing: set[str] = set()  # those of these that cannot be shown
         self.requests = Counts(  # the model is "" where it never came to one
             "requests",
             "Requests by outcome; 499: the client left, a broken stream counts as its error.",
@@ -171,8 +151,8 @@ class Meters:
         )
 
     def show(self, what: str, families: Callable[[], Sequence[Metric]]) -> None:
-        """Show families of another state, of `what`, too."""
-        self._scraped.append(Scraped(what, families))
+        """Show the families of another state, of `what`, too; they are made at each scrape."""
+        self._states[what] = families
 
     def generated(self, model: str, tally: Tally, mode: str = SINGLE) -> None:
         """Book the tokens, costs and times of one request, finished or not."""
@@ -210,5 +190,13 @@ class Meters:
             yield each.family()
         for each in (self._mode_tokens, self._switches, self._unresolved):
             yield each.family()
-        for each in self._scraped:
-            yield from each.collect()
+        for what, families in self._states.items():
+            try:
+                found = families()
+            except Exception:  # the other metrics still come
+                if what not in self._failing:  # logged once, not at each scrape
+                    _log.exception("%s cannot be shown in the metrics", what)
+                self._failing.add(what)
+                continue
+            self._failing.discard(what)
+            yield from found

@@ -71,7 +71,8 @@ def state_directory(state: Path) -> Generator[None]:
         except OSError:
             pass  # it cannot be written, which the files there tell, too
         else:
-            _close_to_others(state)
+            with contextlib.suppress(OSError):  # it is root's
+                state.chmod(stat.S_IMODE(state.stat().st_mode) & 0o700)
         yield
 
 
@@ -103,18 +104,6 @@ def check_state_directory(state: Path, uid: int | None = None) -> None:
             f"every user can write to {state} (mode {mode:04o}), so its files may be another's: "
             "look at them and chmod 0700 the directory, or name another one in STATE_DIRECTORY"
         )
-
-
-def _close_to_others(state: Path) -> None:
-    """Take other users' rights to the directory and its files, which older versions left."""
-    paths = [state]
-    with contextlib.suppress(OSError):  # the directory is gone again, which the next look finds
-        paths += state.iterdir()
-    for path in paths:
-        with contextlib.suppress(OSError):  # a file of root's, or one that is gone by now
-            mode = path.stat(follow_symlinks=path == state).st_mode
-            if (path == state or stat.S_ISREG(mode)) and mode & 0o077:
-                path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
 def forget_unkept(cache: Cache, folder: Path) -> None:

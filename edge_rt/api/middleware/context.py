@@ -202,7 +202,9 @@ class RequestMiddleware:
         exchange = open_exchange(scope, self._monotonic(), self._intake)
         self._meters.in_flight += 1
         try:
-            await self._serve(scope, receive, _noting(exchange, _request_id(scope), send))
+            given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+            id = given if _SANE.fullmatch(given) else secrets.token_hex(16).encode()
+            await self._serve(scope, receive, _noting(exchange, id, send))
         finally:
             exchange.close()
             self._meters.in_flight -= 1
@@ -225,12 +227,6 @@ class RequestMiddleware:
             failure = explain(error)
             drop_tracebacks(error)
             await send_failure(send, failure, scope["path"])
-
-
-def _request_id(scope: Scope) -> bytes:
-    """Return the id that the client gave the request, if it is a sane one, else a new one."""
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
-    return given if _SANE.fullmatch(given) else secrets.token_hex(16).encode()
 
 
 def _drop_authority(scope: Scope) -> None:

@@ -20,7 +20,6 @@ from edge_rt.api.openai.fields import Count, Text, TokenId, separate
 from edge_rt.api.task import Received, TextEndpoint, TextUsage, placed, vectors
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.events import Embedded
-from edge_rt.core.requests import ModelCard
 from edge_rt.generation.usage import Edge
 
 MOST = 1024  # documents of one request
@@ -174,7 +173,10 @@ class Rerank(TextEndpoint[RerankRequest]):
     @override
     async def answer(self, request: Received, send: Send) -> None:
         asked = self.read(request)
-        card = self._ranker(request, asked.model)
+        try:
+            card = self.card(request, asked.model, "rerank")
+        except (RequestError, ModelNotFound):
+            card = self.card(request, asked.model, "embedding")
         ranks = card.kind == "rerank"
         texts, query = asked.texts, asked.query if ranks else None
         given, fields = (
@@ -194,13 +196,6 @@ class Rerank(TextEndpoint[RerankRequest]):
             edge=msgspec.structs.replace(edge, scores="rerank" if ranks else "cosine"),
         )
         await send_json(send, document, headers=edge_headers(document.edge))
-
-    def _ranker(self, request: Received, model: str | None) -> ModelCard:
-        """Return the model that ranks, else one for embeddings; raises the errors of the latter."""
-        try:
-            return self.card(request, model, "rerank")
-        except (RequestError, ModelNotFound):
-            return self.card(request, model, "embedding")
 
 
 def _scores(embedded: Embedded) -> list[float]:
