@@ -7,8 +7,7 @@ from typing import get_args
 import pytest
 from golden_case import Case, cases, full_name, short_name
 
-from edge_rt.core.trace import Candidate
-from edge_rt.routing.choice.rules import Rule
+from edge_rt.core.trace import Candidate, Rule
 
 CASES = cases()
 

@@ -1,4 +1,4 @@
-"""All ways to serve a request, each with its figures or why it cannot be."""
+"""All ways to serve a request, each with its figures, or what rules it out."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from edge_rt.core.limits import Limits
 from edge_rt.core.routing import Prediction, RequestTokens, RunConfig, Unpredicted
-from edge_rt.core.trace import Candidate
+from edge_rt.core.trace import Candidate, Rule
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.rules import (
-    Dropped,
-    against_loading,
-    against_others,
-    against_reloading,
-    against_threads,
-    against_variant,
-)
 from edge_rt.routing.memory_pressure import cpq, feasible
 
 Predict = Callable[[RunConfig, RequestTokens], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""
+
+
+class Dropped(NamedTuple):
+    """The rule that speaks against a candidate, and how."""
+
+    rule: Rule
+    reason: str
+
+
+class Excess(NamedTuple):
+    """A limit that a candidate would break, and how many times over."""
+
+    dropped: Dropped
+    times: float
 
 
 class Option(NamedTuple):
@@ -38,7 +45,7 @@ def options(ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> li
 
 
 def _of(variant: Variant, ask: Ask, now: Now, predict: Predict) -> Iterator[Option]:
-    against = against_variant(variant, ask, now.limits)
+    against = _against_variant(variant, ask, now.limits)
     tokens = ask.tokens.get(variant.id)
     counted = tokens if isinstance(tokens, RequestTokens) else None
     for setting in _settings(variant, now):
@@ -47,7 +54,7 @@ def _of(variant: Variant, ask: Ask, now: Now, predict: Predict) -> Iterator[Opti
         helped = loaded and (setting.partner is None or setting.partner in now.loaded)
         pressure = _pressure(variant, setting, now)
         blank = _blank(variant, setting, asked, pressure, helped)
-        why = against or against_threads(setting.threads, now.limits)
+        why = against or _against_threads(setting.threads, now.limits)
         if why is None and not helped:
             why = _against_change(setting, now) or _against_loading(variant, setting, pressure, now)
         if why is None and asked is not None:
@@ -113,17 +120,24 @@ def _with_figures(
     )
 
 
+def _against_threads(threads: int, limits: Limits) -> Dropped | None:
+    if threads <= limits.threads:
+        return None
+    return Dropped("threads", f"more threads than the {limits.threads} allowed now: {limits.why}")
+
+
 def _against_loading(
     variant: Variant, setting: RunConfig, pressure: float, now: Now
 ) -> Dropped | None:
-    """Return why what is not loaded cannot be.
-
-    For want of memory, whether others at work take that.
-    """
-    alone = cpq(variant.needed_bytes(setting.kv_type), now.usable_bytes)
-    if not feasible(pressure) and feasible(alone):
-        return against_others(pressure)
-    return against_loading(pressure, now.limits)
+    """Return why what is not loaded cannot be, at the memory pressure that it would bring."""
+    share = f"{pressure:.0%} of the memory that models may have"
+    if not feasible(pressure):
+        if feasible(cpq(variant.needed_bytes(setting.kv_type), now.usable_bytes)):
+            return Dropped("in_use", f"beside what is at work it would fill {share}")
+        return Dropped("memory", f"it would fill {share}")
+    if not now.limits.heavy:
+        return Dropped("guard", f"it is not loaded, and no model may be now: {now.limits.why}")
+    return None
 
 
 def _pressure(variant: Variant, setting: RunConfig, now: Now) -> float:
@@ -138,7 +152,45 @@ def _is_loaded(setting: RunConfig, now: Now) -> bool:
 
 
 def _against_change(setting: RunConfig, now: Now) -> Dropped | None:
+    """Return why what is at work cannot be loaded in another way."""
     load = now.loaded.get(setting.variant)
     if load is None or load == setting.load or setting.variant not in now.in_use:
         return None
-    return against_reloading(load)
+    reason = f"it is at work with {load.gpu_layers} layers on the GPU and its KV in {load.kv_type}"
+    return Dropped("in_use", reason)
+
+
+def _against_variant(variant: Variant, ask: Ask, limits: Limits) -> Dropped | None:
+    """Return why no setting of `variant` can serve the request; None where one may."""
+    if limits.admission == "refuse":
+        return Dropped("guard", f"the board takes no requests now: {limits.why}")
+    if (why := ask.unfit.get(variant.id)) is not None:
+        return Dropped("mode", why)
+    tokens = ask.tokens.get(variant.id)
+    if tokens is None:
+        return Dropped("tokens", "nobody has counted the prompt's tokens for it")
+    if isinstance(tokens, Unpredicted):
+        return Dropped("tokens", tokens.reason)
+    needed = tokens.prompt + tokens.completion
+    if needed <= variant.context:
+        return None
+    reason = f"prompt and answer need {needed} tokens of context, and it has {variant.context}"
+    return Dropped("context", reason)
+
+
+def excess(candidate: Candidate, ask: Ask, limits: Limits) -> Excess | None:
+    """Return the limit that a candidate exceeds most; unknown figures exceed none."""
+    worst: Excess | None = None
+    bounds: tuple[tuple[Rule, float | None, float | None, str], ...] = (
+        ("latency_s", candidate.seconds, ask.latency_s, "s"),
+        ("energy_j", candidate.energy_j, ask.energy_j, "J"),
+        ("power_w", candidate.power_w, limits.allowance_w, "W"),
+    )
+    for rule, value, most, unit in bounds:
+        if value is None or most is None or value <= most:
+            continue
+        times = value / most if most > 0.0 else float("inf")
+        if worst is None or times > worst.times:
+            reason = f"it takes {value:.3g} {unit}, and {most:.3g} {unit} are allowed"
+            worst = Excess(Dropped(rule, reason), times)
+    return worst

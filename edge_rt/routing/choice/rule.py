@@ -10,8 +10,7 @@ from edge_rt.core.routing import Prefer
 from edge_rt.core.trace import Candidate, Considered, Trace
 from edge_rt.routing.choice import words
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.options import Predict, options
-from edge_rt.routing.choice.rules import Dropped, Excess, excess
+from edge_rt.routing.choice.options import Dropped, Excess, Predict, excess, options
 
 
 class _Row(NamedTuple):

@@ -13,7 +13,7 @@ from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, Prefer
 from edge_rt.core.trace import Candidate, Trace
 from edge_rt.routing.choice.ask import Ask, Now, Variant
-from edge_rt.routing.choice.rules import excess
+from edge_rt.routing.choice.options import excess
 
 AMOUNTS = st.floats(0.1, 100.0)
 PREFERENCES: tuple[Prefer, ...] = ("energy", "latency", "quality")
