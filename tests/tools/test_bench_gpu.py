@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from benchlib import BenchError, gpu
-from benchmarks.gpu import CANNOT, Bench
-from bootstrap.paths import CHECKOUT
+from benchlib import gpu
+from benchmarks.gpu import CANNOT, Bench, command
+from click.testing import CliRunner
 
 
 def put(root: Path, *places: str) -> None:
@@ -17,20 +15,6 @@ def put(root: Path, *places: str) -> None:
         path = root / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1\n")
-
-
-def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="no GPU: there is none of"):
-        gpu.build(tmp_path)
-    put(tmp_path, "dev/dri/renderD128")
-    with pytest.raises(BenchError, match="glslc is missing"):
-        gpu.build(tmp_path, which=lambda _: None)
-    assert gpu.build(tmp_path, which=lambda name: name == "glslc") == "vulkan"
-    put(tmp_path, "dev/nvidia0")
-    with pytest.raises(BenchError, match="nvcc is missing"):
-        gpu.build(tmp_path, which=lambda _: None)
-    put(tmp_path, "usr/local/cuda/bin/nvcc")
-    assert gpu.build(tmp_path, which=lambda _: None) == "cuda"
 
 
 @pytest.fixture
@@ -80,11 +64,8 @@ def test_the_report_compares_each_figure_with_the_cpu_s() -> None:
     assert "gpu_energy_j_per_token" not in values
 
 
-def test_without_a_gpu_the_program_says_so() -> None:
-    places = ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu", "dev/dri/renderD128")
-    if any(Path("/", place).exists() for place in places):
-        pytest.skip("this machine has a GPU: run tools/bench gpu")
-    words = [sys.executable, str(CHECKOUT / "tools/bench"), "gpu"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == CANNOT
-    assert "no GPU: there is none of" in done.stderr
+def test_without_a_gpu_the_program_says_how_to_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "find", lambda python: None)
+    done = CliRunner().invoke(command, [])
+    assert done.exit_code == CANNOT
+    assert "CMAKE_ARGS" in done.output

@@ -54,19 +54,9 @@ def test_the_ratio_is_that_of_the_sums() -> None:
     assert found.value == 0.5
 
 
-def test_the_gap_that_is_recovered() -> None:
-    small, large = [0.0, 0.0, 1.0, 0.0] * 50, [1.0, 1.0, 1.0, 0.0] * 50
-    found = BOOT.recovered([1.0, 0.0, 1.0, 0.0] * 50, small, large)
-    assert found is not None
-    assert found.value == pytest.approx(0.5)
-    assert found.low is not None
-    assert found.low < 0.5
-
-
 def test_what_has_no_value_has_none() -> None:
     assert BOOT.mean([]) is None
     assert BOOT.ratio([1.0], [0.0]) is None
-    assert BOOT.recovered([1.0], [1.0], [1.0]) is None
 
 
 def test_ends_that_hang_on_a_few_draws_are_not_told() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from evallib.counted import pass_s
 from evallib.document import Document, plain_row, switch_keys, switch_rows, with_oracle
-from evallib.figures import against, figures, gap_recovered, lookup_figures
+from evallib.figures import against, figures, lookup_figures
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, table, text
 from evallib.record import Key, Record
@@ -101,13 +101,6 @@ def test_answers_are_equal_to_the_byte_or_not_at_all() -> None:
     assert against(ours, theirs, BOOT)["equal"] == 1
 
 
-def test_the_gap_is_that_between_the_two_models() -> None:
-    small, large = found([False, False, True, False]), found([True, True, True, True])
-    gap = gap_recovered(found([True, False, True, False]), small, large, BOOT)
-    assert gap["value"] == pytest.approx((0.5 - 0.25) / 0.75)
-    assert gap_recovered(small, large, large, BOOT) is None
-
-
 def rows() -> list[dict[str, object]]:
     asked = ways(Pair(large="big", small="tiny"), [0.2])
     answers = {way.name: found([True, way.name != "small"], energy_j=2.0) for way in asked}
@@ -165,7 +158,7 @@ def test_ways_that_nobody_asked_yet_are_left_out() -> None:
     asked = ways(Pair(large="big", small="tiny"), [0.2])
     only = {way.name: found([True]) if way.name == "entropy@20" else {} for way in asked}
     (row,) = switch_rows(asked, only, BOOT)
-    assert (row["name"], row["against_large"], row["gap_recovered"]) == ("entropy@20", None, None)
+    assert (row["name"], row["against_large"]) == ("entropy@20", None)
 
 
 def test_a_table_has_a_line_for_each_row_and_dashes_for_the_unknown() -> None:

@@ -10,7 +10,7 @@ import random
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
@@ -254,33 +254,19 @@ def balanced(fleet: Fleet, budget_w: float | None = None) -> Iterator[Send]:
         {"litellm_params": {"model": "openai/m", "api_base": url}, "model_info": {"id": url}}
         for url in nodes
     ]
-    with asyncio.Runner() if sys.version_info >= (3, 11) else _Runner() as runner:
+    with closing(asyncio.new_event_loop()) as loop:
 
         def send(fleet: Fleet, now_s: float) -> Node | None:
             now[0] = now_s
             with suppress(module.litellm.ServiceUnavailableError):
                 pick = balancer.async_filter_deployments("m", deployments)
-                [chosen] = runner.run(pick)
+                [chosen] = loop.run_until_complete(pick)
                 return nodes[chosen["litellm_params"]["api_base"]]
             return None
 
         budget = {} if budget_w is None else {module.WATTS: str(budget_w)}
         with patch.dict(os.environ, budget | {module.WAIT: "0"}):
             yield send
-
-
-class _Runner:
-    """asyncio.Runner for Python 3.10."""
-
-    def __enter__(self) -> _Runner:
-        self._loop = asyncio.new_event_loop()
-        return self
-
-    def run(self, work: Any) -> Any:
-        return self._loop.run_until_complete(work)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.close()
 
 
 class _Refused(Exception):

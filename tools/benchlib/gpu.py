@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import json
-import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap.llama_wheel import NVCC
-
 from benchlib import BenchError
 from edge_rt.board.readers.clocks import gpu_devices
 
-_CUDA = ("dev/nvhost-gpu", "dev/nvgpu", "dev/nvhost-ctrl-gpu", "dev/nvidia0")
-_VULKAN = "dev/dri/renderD*"
 _PROBE = """
 import msgspec
 from edge_rt.backends.llama import model  # which has llama.cpp load its libraries
@@ -43,27 +38,6 @@ def find(python: Path, root: Path = Path("/")) -> Gpu | None:
         simulated = ", simulated by the CPU" if device["simulated"] else ""
         return Gpu(f"{device['name']} by {device['backend']}{simulated}", _clock(root))
     return None
-
-
-def build(root: Path = Path("/"), which: Callable[[str], object] = shutil.which) -> str:
-    """Return what llama.cpp is to be built with here, "cuda" or "vulkan"; BenchError says what
-    lacks.
-    """
-    if any((root / place).exists() for place in _CUDA):
-        if which("nvcc") or (root / NVCC.relative_to("/")).exists():
-            return "cuda"
-        raise BenchError(
-            "nvcc is missing, to build llama.cpp for the GPU: install the CUDA toolkit."
-        )
-    if not any(root.glob(_VULKAN)):
-        looked = ", ".join(f"/{place}" for place in (*_CUDA, _VULKAN))
-        raise BenchError(f"This machine has no GPU: there is none of {looked}.")
-    if which("glslc"):
-        return "vulkan"
-    raise BenchError(
-        "glslc is missing, to build llama.cpp for the GPU: install glslc, libvulkan-dev and "
-        "spirv-headers."
-    )
 
 
 def energy_j() -> float | None:

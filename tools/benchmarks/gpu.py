@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +10,21 @@ from statistics import median
 from typing import Any
 
 import click
-from benchlib import BenchError, gpu
+from benchlib import gpu
 from benchlib.daemon import Ours, model_file
 from benchlib.http import Address, post
 from benchlib.noise import Sample, Watch
 from benchlib.publish import published
 from benchlib.report import Report
 from benchlib.server import Settings
-from bootstrap import SetupError
-from bootstrap.ensure import ensure
 from bootstrap.paths import cache_dir
-from wheelslib.build import GPUS
 
 CANNOT = 3  # the exit code where there is nothing to measure
+_NONE = (
+    "llama.cpp finds no GPU here. One for CUDA is built by EDGE_RT_VENV=.venv-gpu "
+    "CMAKE_ARGS=-DGGML_CUDA=on tools/run Hello, for Vulkan with -DGGML_VULKAN=on; then run "
+    "EDGE_RT_VENV=.venv-gpu tools/bench gpu. You may have to be in the groups video and render."
+)
 _PROMPT = "Tell me how a small computer keeps cool. " * 24
 _NOTES = (
     "The same prompt and number of tokens, each time by a daemon of its own, in turns: cpu with no "
@@ -44,31 +45,14 @@ _NOTES = (
 async def command(directory: Path, model: str, tokens: int, rounds: int, wait: float) -> Report:
     """Measure what the GPU gains in speed and joules.
 
-    Where the llama.cpp at hand finds no GPU, it is built for CUDA or Vulkan in an environment of
-    its own, .venv-cuda or .venv-vulkan, the first time. Without a GPU the missing part is named,
-    and the exit code is 3.
+    Where the llama.cpp of this environment finds no GPU, the exit code is 3. CMAKE_ARGS of
+    tools/run build one that does, and EDGE_RT_VENV names an environment for it.
     """
-    try:
-        found, python = _find()
-    except (BenchError, SetupError) as error:
-        click.echo(error, err=True)
+    python = Path(sys.executable)
+    if (found := gpu.find(python)) is None:
+        click.echo(_NONE, err=True)
         sys.exit(CANNOT)
     return await Bench(found, python, model, tokens).run(directory, rounds, wait)
-
-
-def _find() -> tuple[gpu.Gpu, Path]:
-    """Return the GPU and the Python whose llama.cpp finds it; raises BenchError or SetupError."""
-    here = Path(sys.executable)
-    if found := gpu.find(here):
-        return found, here
-    kind = gpu.build()
-    env = os.environ | {"CMAKE_ARGS": GPUS[kind], "EDGE_RT_VENV": f".venv-{kind}"}
-    python = ensure(env=env).python
-    if found := gpu.find(python):
-        return found, python
-    raise BenchError(
-        f"llama.cpp with {GPUS[kind]} finds no GPU: may you open it (groups video, render)?"
-    )
 
 
 class Bench:

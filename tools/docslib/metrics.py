@@ -12,7 +12,7 @@ from prometheus_client import Metric
 
 from docslib.markdown import code, page, table
 from edge_rt.api.caching import Caching
-from edge_rt.api.edge.marking import Counted, Marking
+from edge_rt.api.edge.marking import Marking
 from edge_rt.api.families import (
     KINDS,
     board_families,
@@ -103,4 +103,4 @@ def _caching() -> Caching:
 
 
 def _marking() -> Marking:
-    return cast(Marking, SimpleNamespace(counts={Counted(True, True): 1}))
+    return cast(Marking, SimpleNamespace(counts={True: 1}))

@@ -14,7 +14,7 @@ from bootstrap.paths import CHECKOUT
 
 from edge_rt.models.pair import LOOKUP, SPECULATIVE
 from evallib import EvalError
-from evallib.figures import Found, against, answered, figures, gap_recovered, paired
+from evallib.figures import Found, against, answered, figures, paired
 from evallib.intervals import Bootstrap
 from evallib.markdown import Columns, table
 from evallib.record import Record
@@ -89,13 +89,11 @@ def _switch_row(way: Way, found: Mapping[str, Found], boot: Bootstrap) -> Row:
     def held(name: str) -> Row | None:
         return against(ours, found[name], boot) if found.get(name) else None
 
-    small, large = found.get(SMALL), found.get(LARGE)
     behind = way.name.partition("@")[2]
     rival = f"{CONTROL}@{behind}" if behind and way.gate != CONTROL else None
     return {
         **_named(way),
         **figures(ours, boot),
-        "gap_recovered": gap_recovered(ours, small, large, boot) if small and large else None,
         "against_large": held(LARGE),
         "against_lookup": held(LOOKUP),
         "against_random": None if rival is None else held(rival),

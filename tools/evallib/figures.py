@@ -62,13 +62,6 @@ def lookup_figures(found: Found, large: Found) -> tuple[float, float] | None:
     return (float(np.percentile(ratios, 95)), float(np.mean(ratios))) if ratios else None
 
 
-def gap_recovered(found: Found, small: Found, large: Found, boot: Bootstrap) -> Any:
-    """(accuracy - small)/(large - small) on the items that all three answered."""
-    known = [answered(one) for one in (found, small, large)]
-    items = [item for item in known[0] if all(item in one for one in known)]
-    return _json(boot.recovered(*(_correct([one[i] for i in items]) for one in known)))
-
-
 def answered(found: Found) -> dict[str, Record]:
     """Return the answers that did not fail."""
     return {item: record for item, record in found.items() if record.failed is None}

@@ -55,14 +55,6 @@ class Bootstrap:
         """Return the interval of the ratio of the means, `a` over `b`; None without a value."""
         return self.interval(lambda m: m[..., 0] / m[..., 1], a, b)
 
-    def recovered(
-        self, a: Sequence[float], small: Sequence[float], large: Sequence[float]
-    ) -> Interval | None:
-        """The share of the way from `small` to `large` that `a` has gone."""
-        return self.interval(
-            lambda m: (m[..., 0] - m[..., 1]) / (m[..., 2] - m[..., 1]), a, small, large
-        )
-
     def interval(self, statistic: Statistic, *columns: Sequence[float]) -> Interval | None:
         """`statistic` of the columns' means, with its percentile interval; None: it has no value.
 

@@ -30,7 +30,6 @@ _COLUMNS = (
     ("n", text("n")),
     ("accuracy, %", percent("accuracy")),
     ("of the large's", figure("against_large", "accuracy_ratio")),
-    ("gap recovered", figure("gap_recovered")),
     ("less random's, %", percent("against_random", "accuracy_difference")),
     ("large, % of tokens", percent("large_share")),
     ("tokens", short("tokens")),
@@ -51,8 +50,7 @@ _NOTE = (
     "which costs as much as one of 6B at 4 bits. Joules are these seconds times what a Raspberry "
     "Pi 5 draws beyond idle. NAME@SHARE: a gate with the percentage of tokens that the large model "
     "was to write. oracle: the small model where it is right, else the large one by lookup, as if "
-    "that were known before. Gap recovered: (accuracy - small)/(large - small). Last column: "
-    "answers that are the same to the byte."
+    "that were known before. Last column: answers that are the same to the byte."
 )
 
 
