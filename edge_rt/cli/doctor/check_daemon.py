@@ -18,7 +18,7 @@ from edge_rt.core.reports.finding import Finding, note, ok, problem
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _SERVICE = "edge-rt.service"
 _NOTES = ("supply", "waiting")  # codes of what the daemon finds, and nobody has to mend
-_MODELS = ("no_model", "model_not_found")  # of which `check_models` tells
+_NO_MODEL = "no_model"  # of which `check_models` tells
 
 
 def check_user(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def check_findings(machine: ExaminedMachine) -> Iterator[Finding]:
         code, message = line(one.get("code")), line(one.get("message"))
         if code in _NOTES:
             yield note(code, message)
-        elif code not in _MODELS:
+        elif code != _NO_MODEL:
             yield problem(code, message, log_of(machine))
     for text in lines(governor, "missing") or []:
         yield note("budget", text)

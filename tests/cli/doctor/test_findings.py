@@ -44,7 +44,7 @@ def test_where_all_is_well_the_caps_are_told(found: Callable[..., list[Finding]]
     assert (one.level, one.what) == ("ok", "8.00 W, 70.0 °C")
 
 
-@pytest.mark.parametrize("code", ["budget", "knob", "storage", "sensor", "warm"])
+@pytest.mark.parametrize("code", ["budget", "knob", "storage", "sensor", "model_not_found"])
 def test_what_somebody_has_to_mend_is_a_problem(
     found: Callable[..., list[Finding]], code: str
 ) -> None:
@@ -59,8 +59,8 @@ def test_what_passes_is_a_note(found: Callable[..., list[Finding]], code: str) -
     assert (one.id, one.level) == (code, "note")
 
 
-def test_models_are_left_to_their_own_check(found: Callable[..., list[Finding]]) -> None:
-    assert found(problems=[finding("no_model", "none"), finding("model_not_found", "x")]) == []
+def test_an_empty_store_is_left_to_the_check_of_models(found: Callable[..., list[Finding]]) -> None:
+    assert found(problems=[finding("no_model", "none")]) == []
 
 
 def test_sensors_that_the_governor_misses_are_told(found: Callable[..., list[Finding]]) -> None:
