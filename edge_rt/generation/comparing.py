@@ -147,11 +147,9 @@ class Comparing:
                     if isinstance(event, Delta):
                         said += event.text
                     elif isinstance(event, Cost):
-                        self._spend(event.energy_j)
+                        unknown_j = self._hourly_j / UNKNOWN
+                        self._spent_j += unknown_j if event.energy_j is None else event.energy_j
+                        self._cache.verdicts_j += event.energy_j or 0.0
         finally:
             self._occupancy.ahead -= 1
         return said
-
-    def _spend(self, energy_j: float | None) -> None:
-        self._spent_j += self._hourly_j / UNKNOWN if energy_j is None else energy_j
-        self._cache.verdicts_j += energy_j or 0.0

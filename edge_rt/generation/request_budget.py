@@ -67,10 +67,14 @@ class RequestBudget:
             return await step
         coming = asyncio.ensure_future(step)
         try:
-            while not self._emptied(usage.account):
+            while self._why_empty(usage.account) is None:
                 await asyncio.wait((coming,), timeout=TICK_S)
                 if coming.done():
-                    self._note(found := coming.result())
+                    found = coming.result()
+                    if isinstance(found, Started):
+                        self._start = self._start or (self._clock(), found)
+                    elif isinstance(found, Delta) and self._first_s is None:
+                        self._first_s = self._clock()
                     return found
         finally:
             if not coming.done():
@@ -127,15 +131,9 @@ class RequestBudget:
             code="limit_too_low",
         )
 
-    def _note(self, event: object) -> None:
-        if isinstance(event, Started):
-            self._start = self._start or (self._clock(), event)
-        elif isinstance(event, Delta) and self._first_s is None:
-            self._first_s = self._clock()
-
-    def _emptied(self, account: Account | None) -> bool:
+    def _why_empty(self, account: Account | None) -> str | None:
         self.empty = self._overdue() or self._overspent(account) or self._app_spent(account)
-        return self.empty is not None
+        return self.empty
 
     def _app_spent(self, account: Account | None) -> str | None:
         if account is None or self._spending is None:

@@ -57,7 +57,9 @@ class Identities:
             card=card_of(entry, self._engine),
             digest=digest(*self._settings, self._made_of(entry), list(pairs), beside),
             repeats=all(self._repeats(one) for one in everybody),
-            timed=tuple(one.id for one in everybody if _is_timed(one)),
+            timed=tuple(
+                one.id for one in everybody if "strftime_now" in (one.summary.chat_template or "")
+            ),
         )
 
     def _found(self, model: str) -> ModelRecord | None:
@@ -78,10 +80,6 @@ class Identities:
         exact, summary = set(load_configs(entry, self._engine)) == {_EXACT}, entry.summary
         plain = not (summary.window or summary.state_bytes)
         return exact and plain and summary.quantisation in _ONE_KERNEL
-
-
-def _is_timed(entry: ModelRecord) -> bool:
-    return "strftime_now" in (entry.summary.chat_template or "")
 
 
 def _build(names: Iterable[str]) -> str:

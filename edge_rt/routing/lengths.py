@@ -71,7 +71,9 @@ class Lengths:
         """Return what to expect of `prompt`; `completion` tokens are as many as would be made."""
         if isinstance(prompt, str):
             text, images = without_images(prompt)
-            looks = images * self._image_tokens(entry)
+            looks = images * self._looks.get(
+                weights(entry), IMAGE_TOKENS
+            )  # as many as the last had
             tokens = max(1, round(_bytes(text) / self._token_bytes(entry) + looks))
             cached = round(tokens * self._known(entry, prompt) / max(1, len(prompt)))
         else:
@@ -129,10 +131,6 @@ class Lengths:
         if not sizes:
             return TOKEN_BYTES
         return sum(size for size, _ in sizes) / sum(tokens for _, tokens in sizes)
-
-    def _image_tokens(self, entry: ModelRecord) -> float:
-        """Return the tokens of an image: as many as the last one had."""
-        return self._looks.get(weights(entry), IMAGE_TOKENS)
 
     def _known(self, entry: ModelRecord, prompt: str) -> int:
         """Letters at the beginning of `prompt` that the loaded model has read."""

@@ -163,7 +163,9 @@ class RequestRouter:
     ) -> _Choice:
         offers, unfit = self._offers(entries, request)
         only = entries[0] if len(entries) == 1 else None
-        if only is not None and not self._is_open(only, request):
+        if only is not None and not (
+            request.trace or self.threads_open(only, request.model, request.objectives)
+        ):
             option = offers[only.id]
             return _Choice(only, option, with_cap(ONLY, option))
         trace = self.judge(
@@ -191,10 +193,6 @@ class RequestRouter:
             raise unroutable(trace, self._governor_loop.limits)
         # The engine says best what speaks against it.
         return _Choice(only, offers[only.id], trace.why, trace=shown)
-
-    def _is_open(self, entry: ModelRecord, request: RouteRequest) -> bool:
-        """Return whether there is something to choose where `entry` alone may answer."""
-        return request.trace or self.threads_open(entry, request.model, request.objectives)
 
     def threads_open(self, entry: ModelRecord, model: str, objectives: Objectives) -> bool:
         """Return whether `entry` may answer for `model` with fewer threads than allowed."""

@@ -64,13 +64,19 @@ class LongChat:
         chosen = set(kept)
         for passage in (*self.passages, *self.question):
             if passage.message is not None and passage.message in parts:
-                _go_on(parts[passage.message], passage.text if passage in chosen else GAP)
+                told = parts[passage.message]
+                if passage in chosen:
+                    told.append(passage.text)
+                elif told[-1:] != [GAP]:
+                    told.append(GAP)
         found = self.messages[: self.head]
         for turn, (first, end) in enumerate(self._turns):
             if turn in whole:
                 found += self.messages[first:end]
             elif first in parts:
-                found += [self._cut(at, parts[at]) for at in range(first, end)]
+                for at in range(first, end):
+                    shortened = {"content": "\n".join(parts[at])} if parts[at] else {}
+                    found.append({**self.messages[at], **shortened})
         return found
 
     def left_out(self, kept: Set[Passage]) -> list[int]:
@@ -81,10 +87,6 @@ class LongChat:
             turn = range(*self._turns[passage.turn])
             numbers |= set(turn) if passage.message is None else {passage.message}
         return sorted(numbers)
-
-    def _cut(self, at: int, parts: list[str]) -> Message:
-        message = self.messages[at]
-        return {**message, "content": "\n".join(parts)} if parts else message
 
     def _divided(self, turn: int) -> Iterator[Passage]:
         first, end = self._turns[turn]
@@ -115,11 +117,6 @@ def divide(text: str, breaks: Sequence[str] = _BREAKS) -> list[str]:
             elif short:
                 found.append(short)
     return found
-
-
-def _go_on(parts: list[str], text: str) -> None:
-    if not (text == GAP and parts and parts[-1] == GAP):
-        parts.append(text)
 
 
 def _size(message: Message) -> int:
