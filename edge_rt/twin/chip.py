@@ -251,12 +251,7 @@ def throttle_counts(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
         return counted
 
     for core in range(shape.cores):
-        yield from (ShownFile(file, count) for file in _counters(folders, core))
-
-
-def _counters(folders: Folders, core: int) -> Iterator[NumberFile]:
-    cpu: Path = folders.sysfs / "devices" / "system" / "cpu" / f"cpu{core}"
-    folders.write(cpu / "topology", {"physical_package_id": 0, "core_id": core})
-    folder = folders.write(cpu / "thermal_throttle", {})
-    for name in ("core_throttle_count", "package_throttle_count"):
-        yield NumberFile(folder / name)
+        cpu = folders.sysfs / "devices" / "system" / "cpu" / f"cpu{core}"
+        folders.write(cpu / "topology", {"physical_package_id": 0, "core_id": core})
+        folder = folders.write(cpu / "thermal_throttle", {})
+        yield ShownFile(NumberFile(folder / "package_throttle_count"), count)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -190,10 +189,6 @@ class Parameters:
     gpu_w: float  # busy all the time at the top clock; 0: there is no GPU
     gpu_leakage_w: float  # the same chip's, so it doubles alike; only while the GPU is on
     gpu_voltage_floor: float
-
-    def json(self) -> str:
-        """Return it for JSON, for the evaluation of a controller's beliefs."""
-        return json.dumps(asdict(self), indent=2) + "\n"
 
 
 def draw(shape: Shape, seed: int) -> Parameters:

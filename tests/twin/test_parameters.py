@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 import pytest
 from plants import BOARDS, shape_of
@@ -49,10 +47,3 @@ def test_a_board_without_rails_draws_what_its_profile_says() -> None:
     drawn = draw(Shape.of(msgspec.structs.replace(board, draw=draw_w)), 3)
     assert drawn.core_w == pytest.approx(10.0, rel=0.21)
     assert drawn.static_w == pytest.approx(9.75, rel=0.21)
-
-
-def test_the_file_for_the_evaluation_holds_every_figure() -> None:
-    drawn = draw(shape_of("raspberry-pi-5"), 1)
-    told = json.loads(drawn.json())
-    assert told["core_w"] == drawn.core_w
-    assert tuple(told["resistances_c_per_w"]) == drawn.resistances_c_per_w

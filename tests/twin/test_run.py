@@ -58,12 +58,11 @@ def twin_args(pid: int, root: Path, *more: str) -> list[str]:
 
 
 def test_real_work_makes_watts_and_its_end_ends_the_twin(tmp_path: Path) -> None:
-    root, hidden = tmp_path / "board", tmp_path / "hidden.json"
+    root = tmp_path / "board"
     with child(sys.executable, "-c", SPIN) as work:
         assert line(work) == "idle"
-        with child(*twin_args(work.pid, root, "--parameters", str(hidden))) as twin:
+        with child(*twin_args(work.pid, root)) as twin:
             assert line(twin) == str(root)
-            assert "core_w" in hidden.read_text()
             readings = Readings(root)
             idle = readings.read()
             tell(work, "1.0")

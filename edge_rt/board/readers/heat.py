@@ -28,6 +28,7 @@ from edge_rt.core.reports.finding import Finding, note
 
 _PWM_TOP = 255
 _RPM_HIGH = 100_000
+_THROTTLES = Path("thermal_throttle", "package_throttle_count")
 DRIVERS = frozenset(("coretemp", "k10temp", "zenpower", "amdgpu"))
 
 
@@ -98,15 +99,16 @@ def _beside(path: Path, kind: str) -> Path:
 
 
 class ThermalThrottle(GaugeReader):
-    """A `count` for each package and core since boot, one CPU standing for its siblings."""
+    """A `count` for each package since boot, one CPU standing for its siblings."""
 
     def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
         base = sysfs / "devices" / "system" / "cpu"
         found: dict[str, GaugeFile] = {}
         for cpu in numbered(base, "cpu[0-9]*"):
-            for name, file in _counts(cpu):
-                if file.exists():
-                    found.setdefault(name, GaugeFile(name, "count", file, 1.0))
+            package = first_integer(cpu / "topology" / "physical_package_id") or 0
+            name, file = f"package-{package} throttled", cpu / _THROTTLES
+            if file.exists():
+                found.setdefault(name, GaugeFile(name, "count", file, 1.0))
         gauges = list(found.values())
         reason = f"no thermal_throttle below {base}/cpu*"
         super().__init__("thermal_throttle", gauges, 1.0, io, reason)
@@ -114,21 +116,9 @@ class ThermalThrottle(GaugeReader):
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
         """Yield how often each package was throttled since boot."""
-        counts = {name: n for name, n in self.raised.items() if " core " not in name}
-        if counts:
-            told = ", ".join(f"{name} {count:g} times" for name, count in counts.items())
+        if self.raised:
+            told = ", ".join(f"{name} {count:g} times" for name, count in self.raised.items())
             yield note("throttling", f"the board slowed down for heat since boot ({told})", COOL)
-
-
-def _counts(cpu: Path) -> list[tuple[str, Path]]:
-    package = first_integer(cpu / "topology" / "physical_package_id") or 0
-    core = first_integer(cpu / "topology" / "core_id")
-    own = cpu.name if core is None else f"core {core}"
-    folder = cpu / "thermal_throttle"
-    return [
-        (f"package-{package} throttled", folder / "package_throttle_count"),
-        (f"package-{package} {own} throttled", folder / "core_throttle_count"),
-    ]
 
 
 @dataclass(frozen=True)

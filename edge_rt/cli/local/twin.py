@@ -46,11 +46,6 @@ from edge_rt.twin.run import AMBIENT_C, FORM, Event, Twin, run
     type=Range(0.01, 10.0),
     help="Seconds between two steps.",
 )
-@click.option(
-    "--parameters",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what the board was drawn to be into this file, outside the tree.",
-)
 def twin(
     *,
     name: str,
@@ -60,7 +55,6 @@ def twin(
     seed: int,
     events: tuple[str, ...],
     period_s: float,
-    parameters: Path | None,
 ) -> None:
     """Simulate a board that is heated by the CPU time of a process and its children.
 
@@ -84,18 +78,10 @@ def twin(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--event") from error
     board, root = _board(name), root.absolute()
-    if parameters is not None and root in parameters.absolute().parents:
-        raise click.BadParameter("must lie outside the tree", param_hint="--parameters")
     load = WatchedLoad(pid)
     if load.look() is None:
         raise CommandFailure(f"no process {pid}")
     simulated = Twin(board, root, load, ambient_c, seed, script)
-    if parameters is not None:
-        try:
-            parameters.write_text(simulated.parameters.json())
-        except OSError as error:
-            simulated.close()
-            raise CommandFailure(f"cannot write {parameters}: {error.strerror or error}") from error
     end = run(simulated, period_s, lambda: click.echo(root), _is_read)
     click.echo(f"twin: {end}", err=True)
 

@@ -22,27 +22,17 @@ Cli = Any
         (("--ambient", "900"), "125"),
         (("--period", "nan"), "--period"),
         (("--event", "ambient@1=900"), "from -60 to 125"),
-        (("--parameters", "{dir}/sys/hidden.json"), "outside the tree"),
     ],
 )
 def test_wrong_usage(cli: Cli, tmp_path: Path, args: tuple[str, ...], word: str) -> None:
     root = tmp_path / "board"
     given = {"--board": "raspberry-pi-5", "--watch": "1", "--dir": str(root)}
     name, value = args
-    given[name] = value.replace("{dir}", str(root))
+    given[name] = value
     result = cli("twin", *(word for pair in given.items() for word in pair))
     assert result.exit_code == 2
     assert word in result.stderr.replace("\n", " ")
     assert not root.exists()
-
-
-def test_parameters_that_cannot_be_written_are_told(cli: Cli, tmp_path: Path) -> None:
-    root, file = tmp_path / "board", tmp_path / "absent" / "parameters.json"
-    args = ("--board", "raspberry-pi-5", "--watch", "1", "--dir", str(root))
-    result = cli("twin", *args, "--parameters", str(file))
-    assert result.exit_code == 1
-    assert f"cannot write {file}: No such file" in result.stderr.replace("\n", " ")
-    assert list(root.iterdir()) == []
 
 
 def test_a_process_that_is_not_there_is_a_failure(cli: Cli, tmp_path: Path) -> None:
