@@ -140,13 +140,9 @@ class CatalogueEntry(_Item, frozen=True):
         return all(file.sources for file in self.files)
 
 
-class ListedPair(Pair, frozen=True, forbid_unknown_fields=True):
-    """A pair that the files hold."""
-
-
 class _CatalogueFile(_Item, frozen=True):
     models: list[CatalogueEntry] = []
-    pairs: list[ListedPair] = []
+    pairs: list[Pair] = []
 
 
 class Catalogue:

@@ -12,15 +12,8 @@ from edge_rt.core.errors import ConfigError, ModelNotFound, RequestError
 from edge_rt.core.requests import Kind
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.naming import RESERVED_NAMES, check_id
+from edge_rt.models.record import called
 from edge_rt.models.store.store import Store
-
-_KINDS: dict[Kind, str] = {
-    "language": "a language model",
-    "embedding": "an embedding model",
-    "rerank": "a model that ranks",
-    "tensors": "a model of named tensors",
-    "adapter": "an adapter",
-}
 
 
 def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
@@ -46,8 +39,8 @@ def missing_models(config: Config, store: Store) -> Iterator[tuple[Key, str]]:
         except ModelNotFound as error:
             yield key, str(error)
         else:
-            if kind not in (None, found):
-                yield key, f"{name} is {_KINDS[found]}: {_KINDS[kind]} is needed"
+            if kind is not None and kind != found:
+                yield key, f"{name} is {called(found)}: {called(kind)} is needed"
 
 
 def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:

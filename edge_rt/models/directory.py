@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from edge_rt.config.schema import Engine, Models
 from edge_rt.core.decoding import Sampling
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.requests import LATEST, Kind, ModelCard
-from edge_rt.models.formats.summary import Summary
 from edge_rt.models.loading import context_of
 from edge_rt.models.naming import is_hub_name
 from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord, of_kind, only, writer, writers
 from edge_rt.models.store.store import Store
 
+_VOCABULARY = attrgetter(
+    "architecture", "vocab", "longest_token", "bos_token", "eos_token", "control_tokens"
+)
 COSTLIER = 3.0  # times the small model's cost a token, from which on two models are a pair
 AUTO = "auto"  # any model that writes text
 DEFAULT = "default"
@@ -162,13 +165,8 @@ def alike(one: ModelRecord, two: ModelRecord) -> bool:
     The engine, which compares all tokens, knows that for sure.
     """
     ours, its = one.summary, two.summary
-    same = one.backend == two.backend and _vocabulary(ours) == _vocabulary(its)
+    same = one.backend == two.backend and _VOCABULARY(ours) == _VOCABULARY(its)
     return same and its.context_train >= ours.context_train
-
-
-def _vocabulary(summary: Summary) -> tuple[object, ...]:
-    marks = summary.bos_token, summary.eos_token, summary.control_tokens
-    return (summary.architecture, summary.vocab, summary.longest_token, *marks)
 
 
 def weights(entry: ModelRecord) -> str:
@@ -183,10 +181,8 @@ def weights(entry: ModelRecord) -> str:
 def families(entries: Sequence[ModelRecord]) -> list[str]:
     """Return for each of `entries` the model that it was first made from, if that is known."""
     sources = {entry.sha256: entry.source_sha256 for entry in entries}
-    return [_first(entry.sha256, sources) for entry in entries]
-
-
-def _first(sha256: str, sources: Mapping[str, str | None]) -> str:
+    found = list(sources)
     for _ in sources:  # not for ever, should they go round in a ring
-        sha256 = sources.get(sha256) or sha256
-    return sha256
+        found = [sources.get(sha256) or sha256 for sha256 in found]
+    firsts = dict(zip(sources, found, strict=True))
+    return [firsts[entry.sha256] for entry in entries]

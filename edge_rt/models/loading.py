@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig
-from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
 
 KV_NUMBER_BYTES = {"q4_0": 0.5625, "q8_0": 1.0625, "q8_0/f16": 1.53125, "f16": 2.0, "f32": 4.0}
@@ -20,10 +19,17 @@ def load_configs(entry: ModelRecord, engine: Engine) -> list[LoadConfig]:
     """Return all as configured that `entry` can have, the usual one first; onnxruntime has one."""
     if entry.backend == "onnx":
         return [LoadConfig(0, "f32")]
-    wanted = engine.kv_types or _usual(engine)
+    wanted = engine.kv_types
     if entry.kind != "language":  # what such models have of it is gone after each pass
         wanted = ()
-    types = [kind for kind in wanted if _in_blocks(kind, entry.summary)] or ["f16"]
+    elif not wanted and engine.flash_attention and not any(engine.offloads):
+        wanted = ("q8_0/f16",)  # with which llama.cpp gives the same answers; see its backend
+    heads = {"k": entry.summary.head_dim_k, "v": entry.summary.head_dim_v}
+    types = [
+        kind
+        for kind in wanted
+        if not any(heads[part] % _BLOCK for part in _IN_BLOCKS.get(kind, ""))
+    ] or ["f16"]
     return [LoadConfig(layers, kind) for kind in types for layers in engine.offloads]
 
 
@@ -56,16 +62,6 @@ def mark_bytes(entry: ModelRecord, engine: Engine, load: LoadConfig) -> int:
 def _cells(tokens: int) -> int:
     """Return the cells for so many tokens, of which llama.cpp makes whole blocks."""
     return -(-tokens // _CELLS) * _CELLS
-
-
-def _usual(engine: Engine) -> tuple[str, ...]:
-    """Return what llama.cpp gives the same answers with, where it can; see its backend."""
-    return ("q8_0/f16",) if engine.flash_attention and not any(engine.offloads) else ()
-
-
-def _in_blocks(kv_type: str, summary: Summary) -> bool:
-    heads = {"k": summary.head_dim_k, "v": summary.head_dim_v}
-    return not any(heads[kind] % _BLOCK for kind in _IN_BLOCKS.get(kv_type, ""))
 
 
 def resident_name(entry: ModelRecord) -> str:

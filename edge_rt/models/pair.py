@@ -19,7 +19,7 @@ MODES = (*LOSSLESS, SWITCH, f"{SWITCH}:entropy")
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
+class Pair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Two models by their ids in the store, the large one as the one that requests name.
 
     `mode` is what requests get that do not say; None: the large model by itself. `large_share` of

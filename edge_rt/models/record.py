@@ -23,7 +23,7 @@ take as much again, and the system, its other programs and a reserve need the re
 STARTER_BYTES = 512_000_000
 """Most bytes that are fetched of a model that nobody named: minutes, not hours."""
 
-_IS = {
+_IS: dict[Kind, str] = {
     "language": "a language model; POST /v1/chat/completions has it write",
     "embedding": "an embedding model; POST /v1/embeddings has it place texts",
     "rerank": "a model that ranks; POST /v1/rerank has it order texts",
@@ -60,7 +60,7 @@ class ModelRecord:
     backend: str
     sampling: SamplingDefaults
     summary: Summary
-    files: tuple[StoredFile, ...] = ()  # the main one first
+    files: tuple[StoredFile, ...] = field(default=(), compare=False)  # the main one first
     quality: EvaluatedQuality | None = None  # found with this very model
     source_quality: EvaluatedQuality | None = None  # found with the model it was converted from
     providers: tuple[str, ...] = ()  # what onnxruntime runs it with, the preferred first
@@ -212,6 +212,11 @@ def _rank(candidates: Sequence[DefaultCandidate]) -> Callable[[DefaultCandidate]
     if not shared:
         return lambda each: each.size
     return lambda each: fmean(each.figures[test] for test in shared)
+
+
+def called(kind: Kind) -> str:
+    """Return what a model of that kind is called."""
+    return _IS[kind].partition(";")[0]
 
 
 def writer(entry: ModelRecord) -> ModelRecord:

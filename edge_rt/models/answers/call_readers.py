@@ -154,7 +154,9 @@ class NamedCalls:
         start = self._arguments_at(rest, named if name is None else name.end())
         if start is None:
             return END if len(rest) > named + _LONGEST else WAIT
-        if name is None or name.end() > start or self._is_foreign(name[1]):
+        if name is None or name.end() > start:
+            return END
+        if not self._format.marker and name[1] not in self._tools:  # nothing else tells a call
             return END
         self.named = rest.startswith(self._bracket, start) and name[1] in self._tools
         read = self._arguments(rest, name[1], start, final)
@@ -163,10 +165,6 @@ class NamedCalls:
         if read.text is None:
             return END
         return Step(at + read.end, MadeCall(name[1], read.text))
-
-    def _is_foreign(self, name: str) -> bool:
-        """Return whether nothing but the name tells a call, and it is none of the tools'."""
-        return not self._format.marker and name not in self._tools
 
     def _arguments_at(self, rest: str, named: int) -> int | None:
         """Return where the arguments begin behind the name; None while that is not known."""

@@ -129,13 +129,17 @@ def kinds_of(schema: object) -> set[str] | None:
 
 def called(text: str, name_key: str, arguments_keys: tuple[str, ...]) -> tuple[str, str] | None:
     """Return name and arguments of the call that a JSON object is; None where it is none."""
-    document = _object(text)
-    if document is not None and isinstance(document.get("function"), dict):
-        document = cast("dict[str, Any]", document["function"])
-    if document is None or not isinstance(document.get(name_key), str):
+    try:
+        found = _loaded(text)
+    except (ValueError, RecursionError):
         return None
-    found = [document[key] for key in arguments_keys if key in document]
-    arguments = arguments_text(found[0] if found else None)
+    document = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if isinstance(document.get("function"), dict):
+        document = cast("dict[str, Any]", document["function"])
+    if not isinstance(document.get(name_key), str):
+        return None
+    given = [document[key] for key in arguments_keys if key in document]
+    arguments = arguments_text(given[0] if given else None)
     return None if arguments is None else (_HALF.sub("\ufffd", document[name_key]), arguments)
 
 
@@ -156,14 +160,6 @@ def arguments_text(found: object) -> str | None:
     except ValueError:  # NaN and Infinity, which Python reads, are no JSON
         return None
     return _HALF.sub("\ufffd", text)
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        found = _loaded(text)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def _loaded(text: str) -> object:

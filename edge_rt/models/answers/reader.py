@@ -174,7 +174,9 @@ class TextReader(AnswerReader):
             and any(one.startswith(rest) and one != rest for one in self._markers)
         ):
             at, word = -1, ""  # it may be the begin of a longer marker
-        bare = self._bare_at(self._text if at < 0 else self._text[:at])
+        before, bare = self._text if at < 0 else self._text[:at], None
+        if self._behind_text is not None:  # calls without markers, or blocks of code, begin or end
+            bare = self._behind_text.find(before, block=self._block)
         if bare is not None:
             self._tell(self._text[:bare])
             self._text = self._text[bare:]
@@ -197,12 +199,6 @@ class TextReader(AnswerReader):
         self._tell(self._text[:keep])
         self._text = self._text[keep:]
         return False
-
-    def _bare_at(self, text: str) -> int | None:
-        """Return where calls without markers, or blocks of code, may begin or end."""
-        if self._behind_text is None:
-            return None
-        return self._behind_text.find(text, block=self._block)
 
     def _read_behind(self, final: bool) -> bool:
         """Read what may be calls without markers behind other text."""

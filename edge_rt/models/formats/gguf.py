@@ -142,8 +142,14 @@ def read_tensors(
             experts, expert_bytes = experts + numbers, expert_bytes + length
         ends.append((name, data + length))
         data = _padded(data + length, alignment)
-    if ends or not part:
-        _check_ends(cursor, _padded(cursor.offset, alignment), ends, size)
+    if not ends and not part:
+        raise cursor.fault("no tensors: this file has no weights")
+    data_start = _padded(cursor.offset, alignment)
+    for name, end in ends:
+        if data_start + end > size:
+            what = f"truncated: tensor {name!r:.80} ends at byte {data_start + end}"
+            needed = f"the whole file would have {data_start + ends[-1][1]} bytes"
+            raise cursor.fault(f"{what}, the file at {size}; {needed}", size)
     return elements, experts, expert_bytes
 
 
@@ -166,16 +172,6 @@ def _read_shape(cursor: Cursor, name: str) -> tuple[TensorType, int, int]:
     for extent in shape:
         numbers *= extent
     return kind, numbers, numbers // kind.elements * kind.size
-
-
-def _check_ends(cursor: Cursor, start: int, ends: list[tuple[str, int]], size: int) -> None:
-    if not ends:
-        raise cursor.fault("no tensors: this file has no weights")
-    for name, end in ends:
-        if start + end > size:
-            needed = start + ends[-1][1]
-            what = f"truncated: tensor {name!r:.80} ends at byte {start + end}, the file at {size}"
-            raise cursor.fault(f"{what}; the whole file would have {needed} bytes", size)
 
 
 def _padded(offset: int, alignment: int) -> int:

@@ -117,22 +117,18 @@ def _held(path: Path, wait: bool) -> int | None:
     except FileNotFoundError:  # deleted between the two
         return None
     try:
-        _lock(lock, path, wait)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), path.stat()):
                 return lock
+    except BlockingIOError:
+        os.close(lock)
+        raise StoreError(f"another edge-rt command is at work there: {path} is locked") from None
     except BaseException:
         os.close(lock)
         raise
     os.close(lock)
     return None
-
-
-def _lock(lock: int, path: Path, wait: bool) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        raise StoreError(f"another edge-rt command is at work there: {path} is locked") from None
 
 
 def require_space(directory: Path, size: int) -> None:

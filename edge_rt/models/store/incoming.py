@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
@@ -160,8 +159,8 @@ def reading(source: Path, root: Path) -> AbstractContextManager[None]:
 class Incoming:
     """Hashes the files of `offer`, and has them in the store at `root` by copy or by `move`.
 
-    A context manager; only within it, and with the store locked. The files stay where they are
-    until the block has gone well: one that is moved has a second name in the store until then,
+    Only within `taken`, and with the store locked. The files stay where they are until its block
+    has gone well: one that is moved has a second name in the store until then,
     where the disk is the same and knows such, or else a copy. When the block fails, nothing is
     left in the store. Raises OSError or StoreError.
     """
@@ -181,16 +180,6 @@ class Incoming:
     def sha256(self) -> str:
         """The identity of what came; see content_sha256."""
         return content_sha256((file.name, file.sha256) for file in self.files)
-
-    def __enter__(self) -> Incoming:
-        delete(self._drafts)
-        self._drafts.mkdir(mode=0o700)
-        try:
-            self.files = tuple(self._take())
-        except BaseException:
-            delete(self._drafts)
-            raise
-        return self
 
     def require(self, sums: Mapping[Path, str]) -> None:
         """Raise ModelFileError for a file whose sum differs from the one in `sums`."""
@@ -216,22 +205,25 @@ class Incoming:
         sync(directory)
         sync(directory.parent)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._in_place:
-            pass
-        elif kind is not None and self._placed is not None:
-            delete(self._placed)
-        elif kind is None and self._move:
-            with reading(self._offer.place, self._root):
-                for file in self._offer.files.values():
-                    with suppress(OSError):  # the model is in; that its source stays is no failure
-                        file.unlink()
+    @contextmanager
+    def taken(self) -> Generator[Incoming]:
+        """Take the files in for the block, and for good where it goes well."""
         delete(self._drafts)
+        self._drafts.mkdir(mode=0o700)
+        try:
+            self.files = tuple(self._take())
+            yield self
+            if self._move and not self._in_place:
+                with reading(self._offer.place, self._root):
+                    for file in self._offer.files.values():
+                        with suppress(OSError):  # the model is in; its source may stay
+                            file.unlink()
+        except BaseException:
+            if self._placed is not None and not self._in_place:
+                delete(self._placed)
+            raise
+        finally:
+            delete(self._drafts)
 
     def _take(self) -> list[StoredFile]:
         sources = self._offer.files

@@ -48,7 +48,14 @@ def unpack(folder: Path, wanted: Sequence[str] = ()) -> list[BundlePiece]:
     that is not in it.
     """
     sums = {folder / name: sha256 for name, sha256 in read_sums(folder).items()}
-    return _chosen(folder, sums, wanted)
+    pieces = list(_pieces(folder, sums))
+    if not pieces:
+        raise ModelFileError(f"{folder / SUMS} names no GGUF file and no {GRAPH} in a folder")
+    names = [piece.name for piece in pieces]
+    for name in wanted:
+        if name not in names:
+            raise ModelNotFound(f"no model {name!r:.120} in {folder}, it has {', '.join(names)}")
+    return [piece for piece in pieces if not wanted or piece.name in wanted]
 
 
 def take_in(piece: BundlePiece, store: Store, progress: Progress = unseen) -> TakenIn:
@@ -65,17 +72,6 @@ def take_in(piece: BundlePiece, store: Store, progress: Progress = unseen) -> Ta
     if store.harm(present.id) is None:
         return TakenIn(present, "is in the store already")
     return TakenIn(store.mend(piece.place, present.id, progress=progress), "mended")
-
-
-def _chosen(folder: Path, sums: Sums, wanted: Sequence[str]) -> list[BundlePiece]:
-    pieces = list(_pieces(folder, sums))
-    if not pieces:
-        raise ModelFileError(f"{folder / SUMS} names no GGUF file and no {GRAPH} in a folder")
-    names = [piece.name for piece in pieces]
-    for name in wanted:
-        if name not in names:
-            raise ModelNotFound(f"no model {name!r:.120} in {folder}, it has {', '.join(names)}")
-    return [piece for piece in pieces if not wanted or piece.name in wanted]
 
 
 def _pieces(folder: Path, sums: Sums) -> Iterable[BundlePiece]:

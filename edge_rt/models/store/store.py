@@ -197,7 +197,7 @@ class Store:
         with self._manifest.changing() as records, store_errors(f"cannot add {place}"):
             if id is not None:
                 _refuse_taken(check_id(id), records)
-            with Incoming(self.root, offer, move, progress) as incoming:
+            with Incoming(self.root, offer, move, progress).taken() as incoming:
                 incoming.require(sums or {})
                 record = self._recorded(incoming, offer, id, source_sha256, known)
                 _refuse_taken(record.id, records)
@@ -223,7 +223,7 @@ class Store:
             offer = look(place, projector=projector)
         with self._manifest.changing() as records, store_errors(f"cannot mend {id}"):
             record = self._record(id, records)
-            with Incoming(self.root, offer, move, progress) as incoming:
+            with Incoming(self.root, offer, move, progress).taken() as incoming:
                 if incoming.sha256 != record.sha256:
                     message = f"{place}: its sha256 is {incoming.sha256}, that of {id} is"
                     raise ModelFileError(f"{message} {record.sha256}")

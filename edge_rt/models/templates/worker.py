@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def find_thinking(chat: ChatTemplate, source: str, known: Mapping[str, str]) -> 
     """Return the markers of thoughts; `known` are pairs to look for otherwise."""
     probe = TemplateProbe(chat)
     text = probe.content(**dict.fromkeys(_FIELDS, THOUGHT)) or ""
-    markers = _known(text, known) or _rendered(text) or _mentioned(source, known)
+    # A template handles markers itself, too: it cuts old thoughts off, or begins new ones.
+    handled = next((pair for pair in known.items() if pair[1] in source), None)
+    markers = _known(text, known) or _rendered(text) or handled
     if markers is None:
         return None
     return ThinkFormat(*markers, _variable(probe))
@@ -85,11 +88,6 @@ def _rendered(text: str) -> tuple[str, str] | None:
     if around is not None and around[1] == begin[1]:
         return None  # it stands before any part of a message
     return begin[1], end[1]
-
-
-def _mentioned(source: str, known: Mapping[str, str]) -> tuple[str, str] | None:
-    """Markers that the template itself handles: it cuts old thoughts off, or begins new ones."""
-    return next(((begin, end) for begin, end in known.items() if end in source), None)
 
 
 def _variable(probe: TemplateProbe) -> str | None:
@@ -167,16 +165,10 @@ def _calls(
         return msgspec.structs.replace(found, told=told)
     if shown:  # as in no known family
         return msgspec.structs.replace(GENERIC, unread=True)
-    if not told:
-        return GENERIC
-    return _family(source, tokens, known) or GENERIC
-
-
-def _family(source: str, tokens: frozenset[str], known: KnownFamilies) -> CallFormat | None:
-    for family in known.calls:
+    for family in known.calls if told else []:
         if all(text in source or text in tokens for text in family.holds):
             return msgspec.structs.replace(family.format, source="family")
-    return None
+    return GENERIC
 
 
 def shown_tokens(
@@ -197,16 +189,18 @@ class Templates:
     """Fills in templates, and keeps those compiled that it has filled in last."""
 
     def __init__(self) -> None:
-        self._kept: dict[Template, tuple[ChatTemplate, Disarmed]] = {}
-        self._families: KnownFamilies | None = None
+        self._compiled = lru_cache(_KEPT)(self._compile)
+        self._families = cache(read_families)
 
     def fill(self, content: bytes) -> AnyReply:
         """Return what comes of a task; never raises."""
         try:
             task = _DECODER.decode(content)
-            chat, disarmed = self._get(task.template)
+            template = task.template
+            chat, disarmed = self._compiled(template)
             if isinstance(task, AnalysisTask):
-                return Analysed(self._analyse(chat, task.template))
+                source, tokens = template.source or "", template.control_tokens
+                return Analysed(analyse(chat, source, tokens, self._families()))
             return _filled(chat, disarmed, task)
         except RequestError as error:
             return TemplateRefusal(str(error), False, error.param, error.code)
@@ -219,20 +213,9 @@ class Templates:
             message = f"the model's chat template fails on these messages: {type(error).__name__}"
             return TemplateRefusal(message, False, "messages", "template_failure")
 
-    def _analyse(self, chat: ChatTemplate, template: Template) -> ChatFormat:
-        if self._families is None:
-            self._families = read_families()
-        return analyse(chat, template.source or "", template.control_tokens, self._families)
-
-    def _get(self, template: Template) -> tuple[ChatTemplate, Disarmed]:
-        found = self._kept.pop(template, None)
-        if found is None:
-            chat = ChatTemplate(template.source, template.bos_token, template.eos_token)
-            found = chat, Disarmed(template.control_tokens, template.mark)
-        self._kept[template] = found
-        if len(self._kept) > _KEPT:
-            self._kept.pop(next(iter(self._kept)))
-        return found
+    def _compile(self, template: Template) -> tuple[ChatTemplate, Disarmed]:
+        chat = ChatTemplate(template.source, template.bos_token, template.eos_token)
+        return chat, Disarmed(template.control_tokens, template.mark)
 
 
 def _filled(chat: ChatTemplate, disarmed: Disarmed, task: TemplateTask) -> Filled:
