@@ -52,16 +52,14 @@ class WantedReaders:
     """What the files alone do not tell.
 
     `model` is used only where the rails whose power can be read now are not `measured` enough to
-    tell the board's. `known` is what the profile tells of rails;
-    `group` is whom advice on rights names.
-    `others` load the makers of readers that other packages bring, by the names of the readers.
+    tell the board's. `known` is what the profile tells of rails; `others` load the makers of
+    readers that other packages bring, by the names of the readers.
     """
 
     chips: tuple[RawChip, ...] = ()
     model: Coefficients | None = None
     measured: Callable[[Collection[str]], bool] = bool
     known: RailFacts = RailFacts()  # noqa: RUF009 - it is frozen
-    group: str = "edge-rt"
     others: Mapping[str, Callable[[], MakeReader]] = field(
         default_factory=dict[str, Callable[[], MakeReader]]
     )
@@ -136,12 +134,12 @@ class _Search:
 
     def _makers(self) -> dict[str, Callable[[], BaseReader]]:
         sysfs, proc, io, clock = self.roots.sysfs, self.roots.proc, self.io, self.clock
-        wanted, known, firmware = self.wanted, self.wanted.known, find_firmware(self.roots.dev)
+        known, firmware = self.wanted.known, find_firmware(self.roots.dev)
         makers: dict[str, Callable[[], BaseReader]] = {
             "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
             "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
             "ina238": lambda: Ina238(sysfs, io=io, known=known),
-            "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
+            "rapl": lambda: Rapl(sysfs, io=io, clock=clock),
             "thermal": lambda: ThermalReader(sysfs, io=io),
             "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
             "pi-throttled": lambda: PiThrottled(sysfs, firmware, io=io),

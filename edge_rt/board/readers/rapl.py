@@ -95,9 +95,8 @@ class Rapl(BaseReader):
         sysfs: Path,
         io: FileIo = FILE_IO,
         clock: Callable[[], float] = time.monotonic,
-        group: str = "edge-rt",
     ) -> None:
-        """`group` is whom the advice in an error names; `clock` is in seconds."""
+        """`clock` is in seconds."""
         base = sysfs / "class" / "powercap"
         folders = [f for f in numbered(base, "intel-rapl*:*") if (f / "energy_uj").exists()]
         names = unique(_name(folder) for folder in folders)
@@ -113,7 +112,6 @@ class Rapl(BaseReader):
             for f in folders
         ]
         self._clock = clock
-        self._group = group
 
     def close(self) -> None:
         for file, _ in self._zones:
@@ -124,7 +122,7 @@ class Rapl(BaseReader):
             index = 2 * position
             raw = file.number(0, 1 << 63)
             if raw is None:
-                reason = self._reason(file)
+                reason = _reason(file)
                 self._fail(index, reason)
                 self._fail(index + 1, reason)
                 continue
@@ -136,14 +134,15 @@ class Rapl(BaseReader):
                 top = f"{counter.high_w:.4g} W is the most that {self.channels[index].name} draws"
                 self._fail(index, f"{counter.refused}, {IMPOSSIBLE}: {top}")
 
-    def _reason(self, file: HeldFile) -> str:
-        if file.errno not in (errno.EACCES, errno.EPERM):
-            return file.error or ""
-        return (
-            f"{file.path} may only be read by root: put this line into {RULES_FILE}: "
-            f"{udev_rule(self._group)} and run: udevadm control --reload && "
-            "udevadm trigger --subsystem-match=powercap"
-        )
+
+def _reason(file: HeldFile) -> str:
+    if file.errno not in (errno.EACCES, errno.EPERM):
+        return file.error or ""
+    return (
+        f"{file.path} may only be read by root: put this line into {RULES_FILE}: "
+        f"{udev_rule(ACCESS.group)} and run: udevadm control --reload && "
+        "udevadm trigger --subsystem-match=powercap"
+    )
 
 
 def _high_w(folder: Path) -> float:

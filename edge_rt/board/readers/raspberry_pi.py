@@ -70,13 +70,7 @@ PMIC_ACCESS = SensorAccess(
 class PiThrottled(BaseReader):
     """Eight flags, from the kernel's copy in sysfs or, without one, from the firmware."""
 
-    def __init__(
-        self,
-        sysfs: Path,
-        firmware: Firmware | None = None,
-        period_s: float = 0.5,
-        io: FileIo = FILE_IO,
-    ) -> None:
+    def __init__(self, sysfs: Path, firmware: Firmware | None = None, io: FileIo = FILE_IO) -> None:
         paths = numbered(sysfs / "devices" / "platform", "soc*/soc*:firmware/get_throttled")
         self._file = HeldFile(paths[0], io) if paths else None
         self._firmware = firmware
@@ -86,7 +80,7 @@ class PiThrottled(BaseReader):
             source = "" if firmware is None else f"{firmware.source} get_throttled"
         channels = [Channel(n, "flag", f"{source} bit {b}") for b, n in BITS] if source else []
         absent = f"no get_throttled below {sysfs}/devices/platform/soc* and no firmware to ask"
-        super().__init__("pi-throttled", channels, period_s, absent=absent)
+        super().__init__("pi-throttled", channels, 0.5, absent=absent)
 
     @override
     def diagnose(self, supply_w: float | None = None) -> Iterator[Finding]:
@@ -196,14 +190,13 @@ class PiPmicReader(BaseReader):
     def __init__(
         self,
         firmware: Firmware,
-        period_s: float = 0.25,
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         source = f"{firmware.source} {COMMAND}"
         reason = _unsupported(firmware)
         channels = _channels(source) if reason is None else []
         bounds = {i: _bounds(channel, known) for i, channel in enumerate(channels)}
-        super().__init__("pi-pmic", channels, period_s, (), bounds, f"{firmware.source}: {reason}")
+        super().__init__("pi-pmic", channels, 0.25, (), bounds, f"{firmware.source}: {reason}")
         self._firmware = firmware
 
     def close(self) -> None:

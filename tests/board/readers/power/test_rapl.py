@@ -45,7 +45,7 @@ def test_a_refused_counter_tells_the_rule_that_mends_it(
     tree: FakeBoard, faults: Faults, clock: FakeClock, error: int
 ) -> None:
     x86(tree)
-    reader = Rapl(tree.sysfs, io=faults.io, clock=clock, group="watts")
+    reader = Rapl(tree.sysfs, io=faults.io, clock=clock)
     path = tree.sysfs / "class" / "powercap" / "intel-rapl:0" / "energy_uj"
     faults.errors[path] = [error]
     got = figures(reader)
@@ -53,7 +53,7 @@ def test_a_refused_counter_tells_the_rule_that_mends_it(
     assert got["package-0", "energy_j"] is None
     assert got["package-0/core", "energy_j"] == 0.0
     reason = reader.errors[index] or ""
-    assert udev_rule("watts") in reason
+    assert udev_rule("edge-rt") in reason
     assert "udevadm" in reason
     del faults.errors[path]
     assert figures(reader)["package-0", "energy_j"] == 0.0
