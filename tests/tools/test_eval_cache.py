@@ -16,8 +16,7 @@ from click.testing import CliRunner, Result
 from eval_server import serving
 from evallib import EvalError
 from evallib.near import Outcome, Replay, share
-from evallib.pairs import BANKING, MRPC, joined, mrpc
-from evallib.stream import ALTER, REWORD, Request, stream
+from evallib.stream import ALTER, BANKING, MRPC, REWORD, Request, joined, mrpc, stream
 from evals.main import main
 
 from edge_rt.generation.cache.tables import Vector, vector

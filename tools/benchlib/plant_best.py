@@ -35,10 +35,6 @@ class Setting:
     clock_hz: float | None  # of the processor, or of the GPU where the model is there
     duty: float
 
-    def __str__(self) -> str:
-        clock = "" if self.clock_hz is None else f" at {self.clock_hz / 1e6:.0f} MHz"
-        return f"{self.threads} threads{clock}, {100 * self.duty:.1f} % of the time"
-
 
 @dataclass(frozen=True)
 class Best:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -48,11 +47,6 @@ class Growth:
     def watts(self) -> float:
         """The growth between them."""
         return self.at_70_w - self.at_45_w
-
-    @property
-    def doubling_c(self) -> float:
-        """The mean doubling between them, in kelvins."""
-        return 25.0 / math.log2(self.at_70_w / self.at_45_w)
 
 
 def growth(figures: Figures) -> Growth:

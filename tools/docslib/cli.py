@@ -38,10 +38,11 @@ def commands(program: click.Command = main, name: str = "edge-rt") -> Iterator[C
 
 def _walk(command: click.Command, ctx: click.Context) -> Iterator[Command]:
     below = _below(command, ctx)
+    parts = (command.help, command.epilog if isinstance(command.epilog, str) else None)
     yield Command(
         path=ctx.command_path,
         summary=command.get_short_help_str(200),
-        text=_text(command),
+        text="\n\n".join(inspect.cleandoc(part) for part in parts if part),
         usage=" ".join([ctx.command_path, *command.collect_usage_pieces(ctx)]),
         options=[record for each in command.get_params(ctx) if (record := _record(each, ctx))],
         commands=[(name, each.get_short_help_str(200)) for name, each in below],
@@ -55,11 +56,6 @@ def _below(command: click.Command, ctx: click.Context) -> list[tuple[str, click.
         return []
     found = ((name, command.get_command(ctx, name)) for name in command.list_commands(ctx))
     return [(name, each) for name, each in found if each is not None]
-
-
-def _text(command: click.Command) -> str:
-    parts = (command.help, command.epilog if isinstance(command.epilog, str) else None)
-    return "\n\n".join(inspect.cleandoc(part) for part in parts if part)
 
 
 def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:

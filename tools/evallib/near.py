@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import Comparison, Question, SemanticCache
 from edge_rt.generation.cache.tables import Vector, vector
 from evallib import EvalError
+from evallib.hosting import Host
 from evallib.intervals import Interval
 from evallib.stream import Request
 
@@ -25,30 +27,27 @@ _BATCH = 64
 _Z = 1.96
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Has texts embedded by the model at a server."""
-
-    address: Address
-    model: str
-
-    async def read(self, texts: Sequence[str]) -> dict[str, Vector]:
-        """Each text's vector; raises EvalError."""
-        found: dict[str, Vector] = {}
-        todo = list(dict.fromkeys(texts))
+async def embedded(
+    hosting: AbstractAsyncContextManager[Host], model: str, texts: Sequence[str]
+) -> dict[str, Vector]:
+    """Return each text's vector, by a model at what is hosted; raises EvalError."""
+    found: dict[str, Vector] = {}
+    todo = list(dict.fromkeys(texts))
+    async with hosting as server:
         for at in range(0, len(todo), _BATCH):
             some = todo[at : at + _BATCH]
-            found.update(zip(some, await self._embed(some), strict=True))
-        return found
+            found.update(zip(some, await _embed(server.address, model, some), strict=True))
+    return found
 
-    async def _embed(self, texts: Sequence[str]) -> list[Vector]:
-        body: dict[str, object] = {"model": self.model, "input": list(texts)}
-        body |= {"encoding_format": "base64", "edge": {"truncate": "end"}}
-        response = await fetch(self.address, "POST", "/v1/embeddings", body)
-        if response.status != 200:
-            raise EvalError(f"{self.model} gives no embeddings: {response.body[:300].decode()}")
-        rows = json.loads(response.body)["data"]
-        return [vector(base64.b64decode(row["embedding"])) for row in rows]
+
+async def _embed(address: Address, model: str, texts: Sequence[str]) -> list[Vector]:
+    body: dict[str, object] = {"model": model, "input": list(texts)}
+    body |= {"encoding_format": "base64", "edge": {"truncate": "end"}}
+    response = await fetch(address, "POST", "/v1/embeddings", body)
+    if response.status != 200:
+        raise EvalError(f"{model} gives no embeddings: {response.body[:300].decode()}")
+    rows = json.loads(response.body)["data"]
+    return [vector(base64.b64decode(row["embedding"])) for row in rows]
 
 
 @dataclass(frozen=True)

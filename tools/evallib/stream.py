@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from edge_rt.core.files import read_yaml
 from evallib import EvalError
-from evallib.pairs import Pair, banking, mrpc
 from evallib.task import Row, read_rows
 
+MRPC = "paraphrase/mrpc_test.tsv"
+BANKING = "intent/banking77_train.csv"
+_JOINED = (  # what was cut into tokens, as people write it
+    (re.compile(r"' '|''|``"), '"'),
+    (re.compile(r"\s+([,.;?!%)\]]|n't\b)"), r"\1"),
+    (re.compile(r"([$£€(\[])\s+"), r"\1"),
+    (re.compile(r"(\w) '(\w)"), r"\1'\2"),
+    (re.compile(r"(\w) \u2019 (s|t|d|m|re|ve|ll)\b"), r"\1'\2"),
+    (re.compile(r"(\d) ([:/]) (\d)"), r"\1\2\3"),
+    (re.compile(r'"\s*([^"]*?)\s*"'), r'"\1"'),
+)
 LONGEST = 800  # characters: what an embedding model reads whole
 REQUESTS = 5000
 _SHARES = {"banking": 0.26, "altered": 0.2, "reworded": 0.2}  # the pairs of MRPC are the rest
@@ -23,6 +36,7 @@ _SOURCES: Mapping[str, Callable[[Row], str]] = {
     "mmlu/mmlu_test_20_per_subject.jsonl": lambda row: row["question"],
     "math/svamp.jsonl": lambda row: row["context"],
 }
+_TABLES: Any = read_yaml(Path(__file__).with_name("stream.yaml"))
 _SPELT = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(rf"\b(?:\d+|{'|'.join(_SPELT)})\b")
@@ -35,45 +49,14 @@ _WAY = re.compile(r"\bfrom (\w+) to (\w+)\b")
 _ROLES = re.compile(r"\b([A-Za-z]{4,}) (of|than|by|for|with|and) ((?:the |a )?)([A-Za-z]{4,})\b")
 
 
-def _table(text: str) -> dict[str, str]:
-    """Return each word with what stands in its place, of pairs that stand for each other."""
-    pairs = [pair.split("=") for pair in text.split()]
-    return {one: other for pair in pairs for one, other in (pair, reversed(pair))}
+@dataclass(frozen=True)
+class Pair:
+    """Two texts; `same` is whether one answer does for both. `kind` is what they are counted as."""
 
-
-_WORDS: Mapping[str, Mapping[str, str]] = {
-    "direction": _table(
-        "up=down left=right increase=decrease increased=decreased buy=sell send=receive "
-        "above=below higher=lower into=from rise=fall rose=fell gain=lose north=south more=less"
-    ),
-    "modality": {
-        **_table("can=must could=should may=will might=would"),
-        **{"have to": "may", "need to": "want to"},
-    },
-    "person": _table("my=your I=you he=she his=her him=them we=they our=their"),
-    "time": {
-        **_table("today=tomorrow before=after morning=evening was=is were=are day=week did=does"),
-        **_table("month=year Monday=Friday Tuesday=Thursday June=July last=next old=new"),
-        **{"will": "did", "has": "had", "have": "had"},
-    },
-}
-_SYNONYMS = _table(
-    "big=large buy=purchase start=begin help=assist get=obtain quick=fast also=too about=around "
-    "wrong=incorrect said=stated happened=occurred find=locate show=display each=every "
-    "total=overall picture=image kids=children"
-)
-_SHORT = {
-    **_table("cannot=can't do_not=don't does_not=doesn't did_not=didn't is_not=isn't it_is=it's"),
-    **_table("I_am=I'm I_have=I've what_is=what's What_is=What's was_not=wasn't I_would=I'd"),
-}
-_FRAMES = (
-    "Please tell me: {}",
-    "Hello, I have a question. {}",
-    "{} Thank you!",
-    "Hi! {} Thanks in advance.",
-    "I would like to know this. {}",
-    "{} Please answer.",
-)
+    kind: str
+    one: str
+    other: str
+    same: bool
 
 
 @dataclass(frozen=True)
@@ -94,13 +77,13 @@ def stream(data: Path, number: int = REQUESTS, seed: int = 0) -> list[Request]:
     bases = [*_prompts(data), *asked[counts["banking"] :]]
     draw.shuffle(bases)
     pairs = [
-        *_altered(bases, counts["altered"] // 2, draw),
-        *_reworded(bases, counts["reworded"] // 2, draw),
+        *_made(ALTER, bases, counts["altered"] // 2, draw, same=False),
+        *_made(REWORD, bases, counts["reworded"] // 2, draw, same=True),
     ]
     left = number - counts["banking"] - 2 * len(pairs)
     sentences = mrpc(data)
     draw.shuffle(sentences)
-    pairs += [_of_mrpc(pair) for pair in sentences[: left // 2]]
+    pairs += sentences[: left // 2]
     alone = asked[: number - 2 * len(pairs)]
     found = [*_of_pairs(pairs), *(Request(text, "banking", -at) for at, text in enumerate(alone))]
     draw.shuffle(found)
@@ -116,10 +99,6 @@ def _merged(found: Sequence[Request]) -> list[Request]:
         )
         for one in found
     ]
-
-
-def _of_mrpc(pair: Pair) -> Pair:
-    return Pair("paraphrase" if pair.same else "other sentence", pair.one, pair.other, pair.same)
 
 
 def _of_pairs(pairs: Sequence[Pair]) -> Iterator[Request]:
@@ -138,12 +117,39 @@ def _prompts(data: Path) -> list[str]:
     return [text for text in dict.fromkeys(texts) if len(text) <= LONGEST]
 
 
-def _altered(bases: list[str], number: int, draw: random.Random) -> list[Pair]:
-    return _made(ALTER, bases, number, draw, same=False)
+def mrpc(data: Path) -> list[Pair]:
+    """The pairs of sentences that people held for paraphrases or not; raises EvalError."""
+    pairs: list[Pair] = []
+    for number, row in enumerate(rows(data / MRPC, "\t")[1:]):
+        if len(row) != 5 or row[0] not in ("0", "1"):
+            raise EvalError(f"{data / MRPC}, pair {number + 1}: not as MRPC has it")
+        # In the stored file the commas of a sentence are tabs.
+        one, other = (joined(text.replace("\t", ",")) for text in row[3:])
+        same = row[0] == "1"
+        pairs.append(Pair("paraphrase" if same else "other sentence", one, other, same))
+    return pairs
 
 
-def _reworded(bases: list[str], number: int, draw: random.Random) -> list[Pair]:
-    return _made(REWORD, bases, number, draw, same=True)
+def joined(text: str) -> str:
+    """A sentence that was cut into tokens, as it was before."""
+    for cut, whole in _JOINED:
+        text = cut.sub(whole, text)
+    return text.strip()
+
+
+def banking(data: Path) -> list[tuple[str, str]]:
+    """Questions to a bank, and what each is about; raises EvalError."""
+    return [(text, about) for text, about in rows(data / BANKING, ",")[1:]]
+
+
+def rows(path: Path, delimiter: str) -> Sequence[Sequence[str]]:
+    """The rows of a table, its head with them; raises EvalError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.reader(file, delimiter=delimiter))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = f"{error}; --data names the folder that holds paraphrase, intent and prompts"
+        raise EvalError(f"{path}: {why}") from error
 
 
 Rule = Callable[[str, random.Random], "str | None"]
@@ -203,12 +209,15 @@ def _direction(text: str, draw: random.Random) -> str | None:
     way = _WAY.search(text)
     if way is not None:
         return _put(text, way, f"from {way[2]} to {way[1]}")
-    return _swapped(_WORDS["direction"])(text, draw)
+    return _swapped(_TABLES["alter"]["direction"])(text, draw)
 
 
-def _swapped(table: Mapping[str, str]) -> Rule:
-    """Return the rule that puts another word of `table` in the place of one."""
-    words = {one.replace("_", " "): other.replace("_", " ") for one, other in table.items()}
+def _swapped(table: str) -> Rule:
+    """Return the rule that puts another word in the place of one, as stream.yaml has them."""
+    words: dict[str, str] = {}
+    for pair in table.split():
+        one, sign, other = re.split("([=>])", pair.replace("_", " "))
+        words |= {one: other, other: one} if sign == "=" else {one: other}
     any_of = re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b")
 
     def rule(text: str, draw: random.Random) -> str | None:
@@ -229,7 +238,7 @@ def _numeral(text: str, draw: random.Random) -> str | None:
 
 
 def _framed(text: str, draw: random.Random) -> str | None:
-    return draw.choice(_FRAMES).format(text)
+    return draw.choice(_TABLES["frames"]).format(text)
 
 
 def _put(text: str, at: re.Match[str], instead: str) -> str:
@@ -239,9 +248,9 @@ def _put(text: str, at: re.Match[str], instead: str) -> str:
 ALTER: Mapping[str, Rule] = {
     "role": _role,
     "direction": _direction,
-    "modality": _swapped(_WORDS["modality"]),
-    "person": _swapped(_WORDS["person"]),
-    "time": _swapped(_WORDS["time"]),
+    "modality": _swapped(_TABLES["alter"]["modality"]),
+    "person": _swapped(_TABLES["alter"]["person"]),
+    "time": _swapped(_TABLES["alter"]["time"]),
     "number": _number,
     "negation": _negation,
 }
@@ -249,8 +258,8 @@ ALTER: Mapping[str, Rule] = {
 
 REWORD: Mapping[str, Rule] = {
     "framed": _framed,
-    "shortened": _swapped(_SHORT),
-    "synonym": _swapped(_SYNONYMS),
+    "shortened": _swapped(_TABLES["reword"]["shortened"]),
+    "synonym": _swapped(_TABLES["reword"]["synonym"]),
     "numeral": _numeral,
 }
 """What leaves the meaning of a text, by kind."""

@@ -6,16 +6,15 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import click
 from benchlib.http import Address
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.document import Document, Row
-from evallib.hosting import Host, host
+from evallib.hosting import host
 from evallib.markdown import percent, text
-from evallib.near import Outcome, Reader, Replay, share
+from evallib.near import Outcome, Replay, embedded, share
 from evallib.options import MARKDOWN, STORE, asked, result
 from evallib.session import tell
 from evallib.stream import ALTER, REQUESTS, REWORD, Request, stream
@@ -89,7 +88,7 @@ def cache(
     end_cleanly_on_signals()
     streams = {seed: stream(data, requests, seed) for seed in seeds}
     texts = [one.text for each in streams.values() for one in each]
-    vectors = asyncio.run(_read(host(address, store, [model], _CONTEXT), model, texts))
+    vectors = asyncio.run(embedded(host(address, store, [model], _CONTEXT), model, texts))
     rows, outcomes = list[Row](), list[Sequence[Outcome]]()
     for seed, each in streams.items():
         found, comparisons = asyncio.run(_replayed(each, vectors, wrong, seed))
@@ -135,10 +134,3 @@ async def _replayed(
     with tempfile.TemporaryDirectory(prefix="edge-rt-eval-") as folder:
         replay = Replay(Path(folder), vectors, wrong, random.Random(seed).random)
         return await replay.run(requests), replay.comparisons
-
-
-async def _read(
-    hosting: AbstractAsyncContextManager[Host], model: str, texts: Sequence[str]
-) -> dict[str, Vector]:
-    async with hosting as server:
-        return await Reader(server.address, model).read(texts)

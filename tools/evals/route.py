@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from bootstrap.signals import end_cleanly_on_signals
 from evallib import EvalError
 from evallib.counted import LARGE, SMALL, Costs, pass_s
 from evallib.document import Document, Row
-from evallib.hosting import Host, host
+from evallib.hosting import host
 from evallib.intervals import Bootstrap, Floats, Interval
 from evallib.markdown import figure, percent, text
-from evallib.near import Reader
+from evallib.near import embedded
 from evallib.options import MARKDOWN, STORE, asked, result
 from evallib.session import tell
 
@@ -100,7 +99,7 @@ def route(
     end_cleanly_on_signals()
     known, tried = drawn(outcomes, requests, evidence, seed)
     prompts = [one.prompt for one in (*known, *tried)]
-    vectors = asyncio.run(_read(host(address, store, [model], _CONTEXT), model, prompts))
+    vectors = asyncio.run(embedded(host(address, store, [model], _CONTEXT), model, prompts))
     rows = compared(known, tried, vectors, Bootstrap(seed))
     about = {"model": model, "requests": requests, "evidence": evidence, "seed": seed}
     tell(Document("route", about, {"ways": rows}, _NOTES), _COLUMNS, json_file, md_file)
@@ -242,10 +241,3 @@ def _least_share(known: Sequence[Outcome], before: Floats) -> float:
         if np.where(chosen, large, small).sum() >= _KEPT * large.sum():
             return percents / 100
     return 1.0
-
-
-async def _read(
-    hosting: AbstractAsyncContextManager[Host], model: str, texts: Sequence[str]
-) -> dict[str, Vector]:
-    async with hosting as server:
-        return await Reader(server.address, model).read(texts)

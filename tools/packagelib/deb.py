@@ -15,23 +15,15 @@ from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
 from docslib.manual import write_manual
-from installlib import pages
+from installlib import files, pages
 
 from packagelib import bom, control, tree
 from packagelib.target import Target
 
 _UNITS = CHECKOUT / "systemd"
-_FILES = {
-    "edge-rt.service": "usr/lib/systemd/system/edge-rt.service",
-    "edge-rt.socket": "usr/lib/systemd/system/edge-rt.socket",
-    "edge-rt-check.socket": "usr/lib/systemd/system/edge-rt-check.socket",
-    "edge-rt-check@.service": "usr/lib/systemd/system/edge-rt-check@.service",
-    "edge-rt-rpc.service": "usr/lib/systemd/system/edge-rt-rpc.service",
-    "edge-rt.sysusers": "usr/lib/sysusers.d/edge-rt.conf",
-    "edge-rt.tmpfiles": "usr/lib/tmpfiles.d/edge-rt.conf",
-    "60-edge-rt.rules": "usr/lib/udev/rules.d/60-edge-rt.rules",
-    "config.yaml": "etc/edge-rt/config.yaml",
-}
+# Where packages have what an administrator's own installation has in /etc.
+_FILES = {name: place.replace("/etc/", "usr/lib/") for name, place in files.PLACES.items()}
+_FILES["config.yaml"] = files.CONFIG.lstrip("/")
 _DOC = "usr/share/doc/edge-rt"
 # Which release of GCC brought the latest symbols of its C++ library.
 _GCC = {29: "11", 30: "12", 31: "13", 32: "13", 33: "14", 34: "15"}

@@ -34,19 +34,8 @@ _V41 = (
 _THINKING = (("{{- bos_token }}", "{{- bos_token }}{# <think> </think> #}"),)
 _NEMO = "mistralai-Mistral-Nemo-Instruct-2407"
 _MINISTRAL = "mistralai-Ministral-3-14B-Reasoning-2512"
-LLAMA_4 = "llama-4"  # below
-# Calls as in https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/.
-_LLAMA_4 = """\
-{% for m in messages %}<|header_start|>{{ m.role }}<|header_end|>
-
-{% if tools and loop.first %}{{ tools | tojson }}{% endif %}\
-{% if m.tool_calls %}[{% for c in m.tool_calls %}{{ c.function.name }}(\
-{% for k, v in c.function.arguments.items() %}{{ k }}={{ v | tojson if v is string else v }}\
-{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}{% endfor %}]\
-{% else %}{{ m.content }}{% endif %}<|eot|>{% endfor %}\
-{% if add_generation_prompt %}<|header_start|>assistant<|header_end|>
-
-{% endif %}"""
+LLAMA_4 = "llama-4"  # beside this; calls as in
+# https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/
 
 
 class Known(NamedTuple):
@@ -143,7 +132,8 @@ class Formats:
 
     def source(self, file: str) -> str:
         """Return the template of that name."""
-        return _LLAMA_4 if file == LLAMA_4 else Path(self._folder, f"{file}.jinja").read_text()
+        folder = Path(__file__).parent if file == LLAMA_4 else self._folder
+        return Path(folder, f"{file}.jinja").read_text()
 
     def learn(self, source: str, end: str, tokens: tuple[str, ...] = ()) -> ChatFormat:
         """Return the format of a template of a model with these control tokens."""
