@@ -59,20 +59,24 @@ def openmp_need() -> Need | None:
 
 
 def provide(
-    needs: Sequence[Need],
+    needs: Sequence[Need | None],
     log: Path,
     *,
     root: bool,
     env: Mapping[str, str] = os.environ,
     progress: Progress | None = None,
 ) -> None:
-    """Install `needs` as root on Debian; otherwise raise SetupError with the command to run."""
-    if not needs:
+    """Install `needs` as root on Debian; otherwise raise SetupError with the command to run.
+
+    None is nothing that is needed.
+    """
+    missing = [need for need in needs if need is not None]
+    if not missing:
         return
-    packages = [package for need in needs for package in need.packages]
+    packages = [package for need in missing for package in need.packages]
     apt = shutil.which("apt-get", path=env.get("PATH")) is not None
     if not (root and apt):
-        raise SetupError(_advice(needs, packages, apt))
+        raise SetupError(_advice(missing, packages, apt))
     _install(packages, log, env, progress or Progress(f"Installing {' '.join(packages)}"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import llama_cpp
 import numpy as np
@@ -17,18 +16,6 @@ from edge_rt_convert.card import special_tokens
 
 _F16 = 1  # enum ggml_type
 WINDOW = 256  # tokens that are run at once
-
-
-class Run(Protocol):
-    """A model that can be asked for the logits of a text."""
-
-    def logits(self, tokens: Sequence[int]) -> np.ndarray:
-        """float32 (tokens, vocab): what is expected after each token."""
-        ...
-
-    def close(self) -> None:
-        """Free its memory."""
-        ...
 
 
 class LlamaRun:
@@ -114,6 +101,10 @@ class OnnxRun:
     def close(self) -> None:
         """Free the memory of the model."""
         del self._session
+
+
+Run = LlamaRun | OnnxRun
+"""A model that can be asked for the logits of a text."""
 
 
 def tokens_of(gguf: Path, tokenizer: Path, text: str, count: int) -> list[int]:

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from edge_rt.backends.base import Backend
 from edge_rt.core.decoding import Constraint
 from edge_rt.core.errors import RequestError
 from edge_rt.decoding.constraints.grammars import Grammars
@@ -47,14 +48,6 @@ class Verdict:
     wrong: Sequence[str] = ()
 
 
-class Cutter(Protocol):
-    """Cuts texts into tokens; see backends.base.Backend."""
-
-    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]: ...
-
-    def ends(self, token: int) -> bool: ...
-
-
 def cases(data: Path) -> list[Case]:
     """Return all cases; raise EvalError where they are not there."""
     path = data / FILE
@@ -70,7 +63,7 @@ def _case(row: dict[str, Any]) -> Case:
     return Case(row["id"], row["schema"], tests)
 
 
-def judge(case: Case, grammars: Grammars, cutter: Cutter, end: int) -> Verdict:
+def judge(case: Case, grammars: Grammars, cutter: Backend, end: int) -> Verdict:
     """Compile the schema, and hold its tests against it; `end` is a token that ends a text.
 
     Answers have properties in the order of the schema, so a test is tried in that order, too.
@@ -103,7 +96,7 @@ def _ordered(document: Any, schema: str) -> Any:
 
 
 def _accepts(
-    constraint: Constraint, grammars: Grammars, cutter: Cutter, end: int, text: str
+    constraint: Constraint, grammars: Grammars, cutter: Backend, end: int, text: str
 ) -> bool:
     """Return whether an answer can be that text."""
     matcher = grammars.matcher(constraint)

@@ -50,8 +50,7 @@ class Environment:
                 f"The service could not run {python}, for homes are hidden from it. "
                 "Use the system's Python: /usr/bin/python3 tools/install"
             )
-        need = system.venv_need()
-        system.provide([need] if need else [], log, root=root)
+        system.provide([system.venv_need()], log, root=root)
         try:
             self._make(source, log)
             _stamp(self._next).write_text(json.dumps(wanted, indent=1) + "\n")

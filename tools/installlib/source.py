@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from bootstrap import SetupError, llama_wheel, system, wheelhouse
 from bootstrap.ensure import turn
@@ -18,18 +17,6 @@ from bootstrap.paths import CHECKOUT, cache_dir
 _FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 _PACKAGES = ("edge_rt", "tools/edge_rt_convert")
 LOCK = CHECKOUT / "requirements.lock"
-
-
-class Source(Protocol):
-    """Tells what pip is to install."""
-
-    def key(self) -> str:
-        """Differs when anything else would be installed."""
-        ...
-
-    def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
-        """Arguments of each `pip install` in turn, for `python`; files are put into `scratch`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,8 +43,8 @@ class Wheels:
                 f"{self.folder} has wheels of {', '.join(sorted(tags))}, and this Python is "
                 f"{here}: fill the folder with the same version (see docs/how-to/air-gapped.md)"
             )
-        need = system.openmp_need()
-        system.provide([need] if need else [], log, root=False)  # what to do: there is no network
+        # What to do: there is no network.
+        system.provide([system.openmp_need()], log, root=False)
         return [["--no-index", "--find-links", str(self.folder.absolute()), "edge_rt"]]
 
 
@@ -96,17 +83,20 @@ class Checkout:
     def llama(self, python: Path, log: Path) -> Path:
         """The wheel of llama.cpp, built with the pip of `python` if need be; raises SetupError."""
         if self.llama_built:
-            need = system.openmp_need()
-            system.provide([need] if need else [], log, root=os.geteuid() == 0, env=self.env)
+            needs = [system.openmp_need()]
+            system.provide(needs, log, root=os.geteuid() == 0, env=self.env)
             return self.llama_built.absolute()
         cache = cache_dir(self.env)
         recipe = llama_wheel.recipe(self.cmake_args, self.env)
         with turn(cache / "setup.lock"):
             if wheel := llama_wheel.find(cache, recipe):
                 return wheel
-            need = system.compiler_need(self.env)
-            system.provide([need] if need else [], log, root=os.geteuid() == 0, env=self.env)
+            needs = [system.compiler_need(self.env)]
+            system.provide(needs, log, root=os.geteuid() == 0, env=self.env)
             return llama_wheel.build(python, cache, recipe, self.env)
+
+
+Source = Wheels | Checkout
 
 
 def copy_tree(tree: Path) -> None:
