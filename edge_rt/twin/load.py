@@ -165,21 +165,16 @@ class WatchedUsage:
 class WatchedLoad:
     """Watches a process, all that descend from it, and never this process itself.
 
-    Where `own` is false, the CPU time of that process does not count, only its descendants'.
     What engines compute here of layers on a GPU is no work of the board's processor: instead of
     the cores that it took, one core counts, which would wait for the GPU meanwhile.
     """
 
     def __init__(
-        self,
-        pid: int,
-        proc: Path = Path("/proc"),
-        clock: Callable[[], float] = time.monotonic,
-        own: bool = True,
+        self, pid: int, proc: Path = Path("/proc"), clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Time that was used before the first look does not count. `clock` is in seconds."""
         self.pid = pid
-        self._proc, self._own = proc, own
+        self._proc = proc
         self._family = Family(pid, proc)
         self._passes = Passes(proc, clock)
         self._seen: dict[int, int] | None = None  # ticks by pid
@@ -195,8 +190,6 @@ class WatchedLoad:
         passes = self._passes.look(figures)
         busy_s = gpu_s = 0.0
         for pid, now in spent.items():
-            if pid == self.pid and not self._own:
-                continue
             on_gpu = passes.get(pid, GpuTime(0.0, 0.0))
             busy_s += (now - seen.get(pid, 0)) * _TICK_S * (1.0 - on_gpu.share) + on_gpu.gpu_s
             gpu_s += on_gpu.gpu_s

@@ -38,16 +38,6 @@ def test_only_what_is_used_while_watching_counts(tmp_path: Path) -> None:
     assert second.busy_s == pytest.approx(14 * TICK_S)
 
 
-def test_the_process_itself_can_be_left_out(tmp_path: Path) -> None:
-    load = WatchedLoad(10, tmp_path, own=False)
-    for ticks in (0, 5):
-        process(tmp_path, 10, ticks, parent=1)
-        process(tmp_path, 20, 2 * ticks)
-        usage = load.look()
-    assert usage is not None
-    assert (usage.pids, usage.busy_s) == ((10, 20), pytest.approx(10 * TICK_S))
-
-
 def test_a_child_that_ends_takes_nothing_back(tmp_path: Path) -> None:
     load = WatchedLoad(10, tmp_path)
     process(tmp_path, 10, 1, parent=1)
