@@ -203,6 +203,44 @@ class Backend(PromptVocabulary, BaseBackend, Protocol):
         ...
 
 
+State = NDArray[np.float32]
+"""What the layers of a model make of a token, (width,)."""
+
+
+class Ahead(NamedTuple):
+    """What heads make of a token: logits of the one behind the next, and their own state."""
+
+    logits: NDArray[np.float32]  # (vocab,), valid until the next guess
+    state: State
+
+
+class Heads(Protocol):
+    """Layers with which a model guesses at the token behind the next."""
+
+    def state(self, row: int) -> State | None:
+        """Return the state of `row` of the model's last pass, whose logits were wanted.
+
+        None: it is gone.
+        """
+        ...
+
+    def guess(
+        self, seq: int, start: int, tokens: Sequence[int], states: Sequence[State]
+    ) -> Ahead | None:
+        """Read `tokens` of `seq` from place `start` on, each with the state that led to it.
+
+        None: that did not work, and nothing but a guess is lost.
+        """
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """What a Backend has besides whose models may have heads."""
+
+    heads: Heads | None
+
+
 @runtime_checkable
 class Eyes(Protocol):
     """What a Backend that sees has besides."""

@@ -134,6 +134,7 @@ def _tensors(path: Path) -> dict[str, tuple[int, ...]]:
 
     lib.llama_log_set(_SILENT, None)
     params = lib.llama_model_default_params()
+    params.load_mtp = True
     callback = lib.llama_model_set_tensor_data_t(wanted)
     keys = open_file(str(path).encode(), _Init(True, None))
     model = lib.llama_model_init_from_user(keys, callback, None, params)

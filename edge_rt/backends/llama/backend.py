@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ import llama_cpp
 import llama_cpp.llama_cpp as lib  # the typed functions; the package itself shadows some names
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from edge_rt.backends.base import Batch, fingerprint
+from edge_rt.backends.llama.heads import LlamaHeads, heads_of
 from edge_rt.backends.llama.memory import LlamaSequences
 from edge_rt.backends.llama.model import NativeBatch, SharedWeights, infill_marks
 from edge_rt.core.errors import EngineError
@@ -94,6 +97,17 @@ class LlamaBackend(LlamaSequences):
         self.longest_piece: int = max(map(len, texts))
         self.fingerprint = fingerprint(texts)
         self.infill = infill_marks(self._vocab)
+
+    @cached_property
+    def heads(self) -> LlamaHeads | None:
+        """Its prediction heads, which take memory from the first time that they are asked for."""
+        return heads_of(self._model, self._context)
+
+    @override
+    def close(self) -> None:
+        if (heads := vars(self).pop("heads", None)) is not None:
+            heads.close()
+        super().close()
 
     def ends(self, token: int) -> bool:
         known = self._ends.get(token)

@@ -151,7 +151,7 @@ def load_weights(path: Path, gpu_layers: int) -> Any:
             "boards of `engine.rpc` are found while they answer"
         )
     params = lib.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers
+    params.n_gpu_layers, params.load_mtp = gpu_layers, True
     return load(path, params)
 
 
@@ -161,7 +161,7 @@ def _on_the_cpu() -> Any:
     Without layers there, llama.cpp still has a GPU compute what large batches multiply.
     """
     params: Any = lib.llama_model_default_params()
-    params.devices = ctypes.addressof(_NO_DEVICES)
+    params.devices, params.load_mtp = ctypes.addressof(_NO_DEVICES), True
     return params
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from edge_rt.backends.base import Heads
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact, Lookup, confidence
@@ -149,6 +151,53 @@ class DraftModel:
             self._times.draft.add(sequence.spent_s)
         else:
             self._times.read.add(sequence.spent_s / sequence.read)
+
+
+class HeadsSource:
+    """What the heads of the model guess that it writes."""
+
+    def __init__(
+        self,
+        sequence: ModelSequence,
+        heads: Heads,
+        length: DraftLength,
+        times: PassTimes,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._sequence, self._heads, self._clock = sequence, heads, clock
+        self._length, self._times = length, times
+        self._sure: list[float] = []
+
+    def draft(self, most: int, left: int) -> Guesses:
+        yield from ()
+        sequence, sure, drafted = self._sequence, self._sure, list[int]()
+        sure.clear()
+        tokens, states = sequence.states(self._heads)
+        if not tokens or not self._length.begins(0, left):
+            return drafted
+        start = len(sequence.text) - len(tokens)
+        while True:
+            began = self._clock()
+            ahead = self._heads.guess(sequence.held.id, start, tokens, states)
+            self._times.draft.add(self._clock() - began)
+            if ahead is None:
+                return drafted
+            token = sequence.sampler.guess(ahead.logits, drafted)
+            guess = LogitsView(ahead.logits).confidence
+            if not self._length.adds(sure, guess):
+                return drafted
+            drafted.append(token)
+            sure.append(guess)
+            if (
+                len(drafted) == most
+                or sequence.backend.ends(token)
+                or not self._length.goes_on(sure)
+            ):
+                return drafted
+            start, tokens, states = start + len(tokens), [token], [ahead.state]
+
+    def verified(self, drafted: int, accepted: int) -> None:
+        self._length.verified(self._sure[:drafted], accepted)
 
 
 def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:

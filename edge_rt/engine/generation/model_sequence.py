@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from edge_rt.backends.base import Backend, Eyes
+from edge_rt.backends.base import Backend, Eyes, Heads, State
 from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.images import Image
 from edge_rt.decoding.distribution import Logits
@@ -50,7 +50,8 @@ class ModelSequence:
         self._stops: set[int] = set()  # tokens of the prompt after which it is to be marked
         self._late = False  # its constraint was not ready when it had read
         self._want = 1  # logits that the next reading is for
-        self._row = 0  # of the first of them
+        self._began = 0  # tokens of the text when they were asked for
+        self._row, self._rows = 0, 0  # of the first of them, and how many there are
         self._images = isinstance(home.backend, Eyes) and any(token < 0 for token in prompt)
 
     @property
@@ -184,7 +185,7 @@ class ModelSequence:
         tokens = self._from(anchor, count)
         end = batch.add(kv.id, anchor, tokens, want=self._want if last else 0)
         kv.tokens += tokens
-        self._row = end - self._want + 1
+        self._row, self._rows = end - self._want + 1, self._want
         self.decoding = self.decoding or last
         return last
 
@@ -216,11 +217,24 @@ class ModelSequence:
         """Return logits of the last pass: after the text, or after `place` tokens of its draft."""
         return self.backend.logits(self._row + place)
 
+    def states(self, heads: Heads) -> tuple[list[int], list[State]]:
+        """Return the tokens that came of the last pass, and the states that led to them.
+
+        None where others were forced since, or where images take other places than their tokens.
+        """
+        tokens = self.text[self._began :]
+        if self._images or len(tokens) > self._rows:
+            return [], []
+        found = [heads.state(self._row + place) for place in range(len(tokens))]
+        states = [state for state in found if state is not None]
+        return (tokens, states) if len(states) == len(tokens) else ([], [])
+
     # --- what it reads
 
     def asked(self) -> None:
         """Begin its turn: it is to read all unread tokens."""
         self._read_again()
+        self._began = len(self.text)
         self.spent_s, self.read = 0.0, 0
         if self._want == len(self.draft) + 1:
             self.sampler.prepare(self.draft)

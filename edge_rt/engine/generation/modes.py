@@ -10,14 +10,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Backend
+from edge_rt.backends.base import Backend, Foresees
 from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EngineError
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact
 from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import Experience, PassTimes
-from edge_rt.engine.generation.drafting import Drafting, DraftModel, LookupSource, single
+from edge_rt.engine.generation.drafting import (
+    Drafting,
+    DraftModel,
+    HeadsSource,
+    LookupSource,
+    Source,
+    single,
+)
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import Home
 
@@ -122,10 +129,13 @@ class Modes:
         most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
         first, *others = answer.sequences
         looked = LookupSource(first, DraftLength(most, times, learnt.looked))
-        guessed = [
+        guessed: list[Source] = [
             DraftModel(sequence, DraftLength(most, times, learnt.guessed), times)
             for sequence in others
         ]
+        if most and not others and isinstance(first.backend, Foresees) and first.backend.heads:
+            length = DraftLength(most, times, learnt.guessed)
+            guessed.append(HeadsSource(first, first.backend.heads, length, times))
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
 
     def _gated(self, answer: Generation, mode: Mode) -> DecodingStrategy:

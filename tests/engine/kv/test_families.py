@@ -17,6 +17,7 @@ from conformance import NEAR_TIE, ROUNDING, Logits, difference, feed
 from family_gguf import FAMILIES, write_family
 from heard import Heard, Listener
 
+from edge_rt.backends.base import Ahead, State
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.engine.kv import checkpoints as spare
@@ -222,6 +223,37 @@ def test_drafts_change_nothing(front: Front, straight, monkeypatch: pytest.Monke
     assert made is not None
     assert min(made.accepted, made.rejected) > 0
     assert is_likely(prompt, heard.tokens[0], straight)
+
+
+@pytest.mark.parametrize("family", ["qwen35", "qwen35moe", "qwen3next"])
+def test_guesses_of_heads_change_nothing(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads of random weights are never right, so here every other guess is put right."""
+    path, prompt = tmp_path / "model.gguf", text(320)
+    file = write_family(path, family, block_count=5, nextn_predict_layers=1)
+    with loaded(file) as backend:
+        front = Front(backend)
+        whole = front.ask(1, prompt, max_tokens=80).tokens[0]
+        assert backend.heads is not None
+        guess, read = backend.heads.guess, list[int]()
+
+        def rehearsed(seq: int, start: int, tokens: list[int], states: list[State]) -> Ahead | None:
+            ahead = guess(seq, start, tokens, states)
+            assert ahead is not None
+            read.append(len(tokens))
+            right = whole[start + len(tokens) - len(prompt)]
+            logits = np.zeros_like(ahead.logits)
+            logits[right if len(read) % 3 else (right + 1) % 250] = 20.0
+            return Ahead(logits, ahead.state)
+
+        monkeypatch.setattr(backend.heads, "guess", rehearsed)
+        heard = front.ask(2, prompt, max_tokens=80, mode=Mode("lookup"))
+    made = heard.finished[0].made
+    assert made is not None
+    assert min(made.accepted, made.rejected) > 0
+    assert max(read) > 1
+    assert heard.tokens[0] == whole
 
 
 @pytest.mark.parametrize("family", KINDS)
