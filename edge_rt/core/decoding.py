@@ -132,7 +132,7 @@ class Mode(msgspec.Struct, frozen=True, array_like=True):
     - "single": one model by itself.
     - "switch": its smaller `partner` writes what it is sure of, as the entropy gate says.
     - "speculative": the partner and the text so far draft what the model itself would write.
-    - "lookup": so does the text so far alone.
+    - "lookup": so do that text, earlier ones and the model's own heads, without a partner.
 
     `partner` is the engine's name of the smaller model, and `prompt` what that reads; None: the
     same. A draft has at most `drafts` tokens.

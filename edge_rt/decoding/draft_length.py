@@ -62,6 +62,13 @@ def _between(values: Bins, chances: Bins) -> Bins:
     return values[below] + (values[below + 1] - values[below]) * (chances * _STEPS - below)
 
 
+class Account:
+    """Seconds of an answer: without drafts up to here, and less than that with them."""
+
+    def __init__(self) -> None:
+        self.plain_s = self.saved_s = 0.0
+
+
 class DraftLength:
     """Optimal stopping of an answer's drafts by expected time, for one source and target. Ours.
 
@@ -73,10 +80,13 @@ class DraftLength:
     the last one. Nothing is random and no clock is read.
     """
 
-    def __init__(self, most: int, times: PassTimes, known: Experience) -> None:
+    def __init__(
+        self, most: int, times: PassTimes, known: Experience, account: Account | None = None
+    ) -> None:
         """Allow drafts of at most `most` tokens.
 
-        `times` are fed by the caller, who runs the passes.
+        `times` are fed by the caller, who runs the passes. Sources of which one is asked in a round
+        have one `account`.
 
         Answers that draft from the same source for the same target share `times` and `known`.
         """
@@ -88,12 +98,11 @@ class DraftLength:
         self._trying = False
         self._guesses = 0
         self._drafts = False
-        # Of this answer, seconds: without drafts up to here, and less than that with them.
-        self._plain_s = self._saved_s = 0.0
+        self._account = account or Account()
 
     def read(self, seconds: float) -> None:
         """Note that the target read the prompt in `seconds`."""
-        self._plain_s += seconds
+        self._account.plain_s += seconds
 
     def begins(self, behind: int = 0, left: float = math.inf) -> bool:
         """Return whether the draft model should guess at the next token. Asked once for each round.
@@ -164,8 +173,8 @@ class DraftLength:
             known.calibration.verified(confidences[accepted], accepted=False)
         guessing = self._guesses * (self._times.draft.value or 0.0)
         took_s = guessing + self._times.verify(len(confidences))
-        self._plain_s += (accepted + 1) * self._alone
-        self._saved_s += (accepted + 1) * self._alone - took_s
+        self._account.plain_s += (accepted + 1) * self._alone
+        self._account.saved_s += (accepted + 1) * self._alone - took_s
         known.all.add(accepted + 1, took_s)
         known.drafted.add(accepted + 1, took_s)
         known.tried += self._trying
@@ -184,7 +193,7 @@ class DraftLength:
 
     def _idled(self) -> None:
         self._known.idle += 1
-        self._plain_s += self._alone
+        self._account.plain_s += self._alone
         if self._times.alone.value is not None:
             self._known.all.add(1, self._times.alone.value)
 
@@ -212,7 +221,7 @@ class DraftLength:
 
         An answer takes at most 1 + _REGRET times as long as without drafts.
         """
-        spare_s = self._saved_s + _REGRET * self._plain_s
+        spare_s = self._account.saved_s + _REGRET * self._account.plain_s
         costs = (self._times.verify(drafted) - self._alone for drafted in range(1, most + 1))
         return sum(1 for _ in itertools.takewhile(lambda cost_s: cost_s <= spare_s, costs))
 

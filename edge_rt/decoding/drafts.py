@@ -12,6 +12,8 @@ from edge_rt.decoding.sampler import SampledToken, Sampler
 _LONGEST = 16  # tokens of the end of the text that are compared
 _SURE = 8  # of them say as much as more do
 _VISITS = 64  # earlier places that are compared at most, the latest first
+_KEPT = 4096  # tokens of earlier answers that are looked through at least, and half of the most
+_END = -1  # of a text in a pool: no token
 
 
 class Lookup:
@@ -44,7 +46,8 @@ class Lookup:
         Where the occurrence reaches into the draft's own beginning, as in a text that repeats
         itself, the draft repeats it.
         """
-        place, self.matched = self._best()
+        last = self._earlier[-1] if self._tokens else -1
+        place, self.matched = self._best(self._tokens, last)
         drafted: list[int] = []
         if self.matched:
             for at in range(place + 1, place + 1 + most):
@@ -52,25 +55,61 @@ class Lookup:
                 drafted.append(self._tokens[at] if beyond < 0 else drafted[beyond])
         return drafted
 
-    def _best(self) -> tuple[int, int]:
-        """Return where the longest match ends, and its length; of equal ones the latest."""
+    def follow(self, text: Sequence[int], most: int) -> list[int]:
+        """Return what followed here where it ran as the end of `text`, another one, does."""
+        last = self._pairs.get((text[-2], text[-1]), -1) if len(text) > 1 else -1
+        place, self.matched = self._best(text, last)
+        return self._tokens[place + 1 : place + 1 + most].tolist() if self.matched else []
+
+    def _best(self, text: Sequence[int], at: int) -> tuple[int, int]:
+        """Return where the longest match with the end of `text` ends, and its length.
+
+        The last one is at `at`, if that is not below 0; of equal ones it is the latest.
+        """
         place, length = -1, 0
-        at = self._earlier[-1] if self._tokens else -1
         for _ in range(_VISITS):
             if at < 0 or length == _LONGEST:
                 break
-            found = self._match(at)
+            found = self._match(text, at)
             if found > length:
                 place, length = at, found
             at = self._earlier[at]
         return place, length
 
-    def _match(self, at: int) -> int:
-        """Return how many tokens up to `at` equal the last ones of the text; two are known to."""
-        length, most = 2, min(_LONGEST, at + 1)
-        while length < most and self._tokens[at - length] == self._tokens[-1 - length]:
+    def _match(self, text: Sequence[int], at: int) -> int:
+        """Return how many tokens up to `at` equal the last ones of `text`; two are known to."""
+        length, most = 2, min(_LONGEST, at + 1, len(text))
+        while length < most and self._tokens[at - length] == text[-1 - length]:
             length += 1
         return length
+
+
+class LookupPool:
+    """What was read and written for earlier requests, for drafts of later ones.
+
+    It keeps the latest 4,096 to 8,192 tokens, in some 4 MB at most.
+    """
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        self.matched = 0  # as in Lookup
+        self._kept = kept
+        self._size = 0  # tokens of the later half
+        self._halves = Lookup(), Lookup()  # the later and the earlier
+
+    def add(self, text: Sequence[int]) -> None:
+        """Add a text, or the end of a long one."""
+        text = text[-self._kept :]
+        if self._size + len(text) > self._kept:
+            self._size, self._halves = 0, (Lookup(), self._halves[0])
+        self._halves[0].feed([*text, _END])
+        self._size += len(text)
+
+    def draft(self, text: Sequence[int], most: int) -> list[int]:
+        """Return at most `most` tokens that may follow `text`; the end of another text is -1."""
+        later, earlier = self._halves
+        drafted, others = later.follow(text, most), earlier.follow(text, most)
+        self.matched = max(later.matched, earlier.matched)
+        return drafted if later.matched == self.matched else others
 
 
 def confidence(matched: int) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.decoding.drafts import Lookup
+from edge_rt.decoding.drafts import Lookup, LookupPool
 
 texts = st.lists(st.integers(0, 3), max_size=60)  # few tokens: n-grams come again
 
@@ -61,3 +61,39 @@ def test_very_common_pairs_are_not_searched_for_ever() -> None:
     lookup = Lookup(text)
     assert lookup.draft(2) == [3, 1]
     assert lookup.matched == 2
+
+
+def pooled(texts: list[list[int]], text: list[int], most: int) -> tuple[list[int], int]:
+    """Return what the later one of the longest matches in `texts` goes on with."""
+    for n in range(min(16, len(text)), 1, -1):
+        for other in reversed(texts):
+            for end in range(len(other), n - 1, -1):
+                if other[end - n : end] == text[-n:]:
+                    return [*other[end:], -1][:most], n
+    return [], 0
+
+
+@given(st.lists(texts, max_size=4), texts, st.integers(1, 12))
+def test_a_pool_goes_on_as_the_latest_of_the_longest_matches(
+    earlier: list[list[int]], text: list[int], most: int
+) -> None:
+    pool = LookupPool()
+    for one in earlier:
+        pool.add(one)
+    draft, matched = pooled(earlier, text, most)
+    found = pool.draft(text, most)
+    assert pool.matched == matched
+    assert found[: len(draft)] == draft
+
+
+def test_a_pool_forgets_the_oldest_texts() -> None:
+    pool = LookupPool(kept=100)
+    for text in range(1000):
+        pool.add([text, text, *range(28)])
+        assert sum(len(half._tokens) for half in pool._halves) <= 2 * (100 + 4)
+    assert pool.draft([999, 999], 3) == [0, 1, 2]
+    assert pool.draft([997, 997], 3) == [0, 1, 2]
+    assert pool.draft([900, 900], 3) == []
+    pool.add([*range(500, 1000)])
+    assert pool.draft([500, 501], 3) == []
+    assert pool.draft([996, 997], 3) == [998, 999, -1]

@@ -9,12 +9,14 @@ from typing import Protocol
 from edge_rt.backends.base import Heads
 from edge_rt.decoding.distribution import LogitsView
 from edge_rt.decoding.draft_length import DraftLength
-from edge_rt.decoding.drafts import Exact, Lookup, confidence
+from edge_rt.decoding.drafts import Exact, Lookup, LookupPool, confidence
 from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import CLOSE, PassTimes
 from edge_rt.decoding.sampler import SampledToken
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import ModelSequence
+
+_NEARER = 2  # tokens that a match in the text itself may be shorter, and still be the better one
 
 Look = Callable[[LogitsView], float]
 """Gets one number from a model's distribution of the next token."""
@@ -76,11 +78,21 @@ class Source(Protocol):
 
 
 class LookupSource:
-    """What followed the last time that the text ran like this."""
+    """What followed the last time that the text ran like this, or one in a pool.
 
-    def __init__(self, sequence: ModelSequence, length: DraftLength | EntropyGate) -> None:
+    That of the longer match counts; the text's own is preferred.
+    """
+
+    def __init__(
+        self,
+        sequence: ModelSequence,
+        length: DraftLength | EntropyGate,
+        pooled: tuple[LookupPool, DraftLength] | None = None,
+    ) -> None:
+        """`pooled`: earlier texts, and the length of drafts from there."""
         self._sequence = sequence
-        self._length = length
+        self._length = self._own_length = length
+        self._pooled = pooled
         self._lookup = Lookup()
         self._fed = 0
         self._sure: list[float] = []
@@ -91,8 +103,18 @@ class LookupSource:
             self._length.read(self._sequence.spent_s)
         self._lookup.feed(text[self._fed :])
         self._fed = len(text)
-        drafted = list(_to_end(self._lookup.draft(most), self._sequence.backend.ends))
-        sure = [confidence(self._lookup.matched)] * len(drafted)
+        found, matched, self._length = (
+            self._lookup.draft(most),
+            self._lookup.matched,
+            self._own_length,
+        )
+        if self._pooled is not None:
+            pool, length = self._pooled
+            other = pool.draft(text, most)
+            if pool.matched > matched + _NEARER:
+                found, matched, self._length = other, pool.matched, length
+        drafted = list(_to_end(found, self._sequence.backend.ends))
+        sure = [confidence(matched)] * len(drafted)
         self._sure = sure[: self._length.cut(sure)]
         yield from ()
         return drafted[: len(self._sure)]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from edge_rt.backends.base import Backend, Foresees
 from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.draft_length import DraftLength
-from edge_rt.decoding.drafts import Exact
+from edge_rt.decoding.draft_length import Account, DraftLength
+from edge_rt.decoding.drafts import Exact, LookupPool
 from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import Experience, PassTimes
 from edge_rt.engine.generation.drafting import (
@@ -26,11 +26,12 @@ from edge_rt.engine.generation.drafting import (
     single,
 )
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
-from edge_rt.engine.generation.model_sequence import Home
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 
 log = logging.getLogger(__name__)
 
 _MOST = 16  # tokens of a pass
+_CLIENTS = 4  # whose texts are kept for drafts
 _COMPARED = 4  # of them; kernels take the others in the same strides
 # Of a logit. Where only the last layer is rounded otherwise it is some 1e-6, which parts two
 # answers in millions of tokens; what is rounded before that comes out as 0.1 and more.
@@ -115,6 +116,7 @@ class Modes:
 
     def __init__(self, exactness: Exactness) -> None:
         self._exactness = exactness
+        self._pools: dict[str, LookupPool] = {}  # by client, the one used last is last
         self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
     def strategy(self, answer: Generation) -> DecodingStrategy:
@@ -128,7 +130,10 @@ class Modes:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
         most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
         first, *others = answer.sequences
-        looked = LookupSource(first, DraftLength(most, times, learnt.looked))
+        account, pool = Account(), self._pool(answer.request.client)
+        length = DraftLength(most, times, learnt.looked, account)
+        pooled = pool and (pool, DraftLength(most, times, learnt.pooled, account))
+        looked = LookupSource(first, length, pooled)
         guessed: list[Source] = [
             DraftModel(sequence, DraftLength(most, times, learnt.guessed), times)
             for sequence in others
@@ -136,7 +141,18 @@ class Modes:
         if most and not others and isinstance(first.backend, Foresees) and first.backend.heads:
             length = DraftLength(most, times, learnt.guessed)
             guessed.append(HeadsSource(first, first.backend.heads, length, times))
-        return Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
+        strategy = Drafting(answer, [looked, *guessed], Exact(), times, most=most).strategy()
+        return strategy if pool is None else _kept(strategy, first, pool)
+
+    def _pool(self, client: str | None) -> LookupPool | None:
+        """Return what drafts of a client may come from beside its own text; None: nothing."""
+        if client is None:
+            return None
+        pool = self._pools.pop(client, None) or LookupPool()
+        self._pools[client] = pool
+        if len(self._pools) > _CLIENTS:
+            del self._pools[next(iter(self._pools))]
+        return pool
 
     def _gated(self, answer: Generation, mode: Mode) -> DecodingStrategy:
         assert mode.gating is not None, "who writes by turns has a gate"
@@ -150,9 +166,17 @@ class Modes:
         return Drafting(answer, sources, gate, times, most=mode.drafts, writer=small).strategy()
 
 
+def _kept(
+    strategy: DecodingStrategy, sequence: ModelSequence, pool: LookupPool
+) -> DecodingStrategy:
+    """Follow `strategy`, and add what was new in this text to the pool."""
+    yield from strategy
+    pool.add(sequence.text[sequence.cached :])
+
+
 class _Learnt:
     """What passes take with one partner, and how drafts have fared by where they come from."""
 
     def __init__(self) -> None:
         self.times = PassTimes()
-        self.looked, self.guessed = Experience(), Experience()
+        self.looked, self.pooled, self.guessed = Experience(), Experience(), Experience()

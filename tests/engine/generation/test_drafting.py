@@ -144,6 +144,41 @@ def test_a_text_that_repeats_itself_is_drafted_from_itself(
     assert not duo.backends["small"].fed
 
 
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0.0), Sampling(seed=3)])
+def test_what_a_client_was_answered_drafts_for_it_alone(
+    toy: Callable, new_duo: Callable, new_request: Callable, sampling: Sampling
+) -> None:
+    duo = new_duo(toy(outputs=16))
+    slow(duo)
+
+    def ask(id: int, client: str | None) -> tuple[Any, int, int]:
+        """Return an answer, how many drafted tokens are in it, and the passes that it took."""
+        before = len(duo.backends["toy"].passes)
+        how: dict[str, Any] = {"sampling": sampling, "mode": LOOKUP, "client": client}
+        heard = duo.submit(new_request(id, PROMPT, max_tokens=60, fresh=True, **how))
+        duo.settle()
+        made, passes = heard.finished[0].made, len(duo.backends["toy"].passes)
+        return heard.outcome(), made.accepted, passes - before
+
+    ask(0, None)  # which tries how much is read exactly
+    expected, own, alone = ask(1, None)
+    assert ask(2, None) == (expected, own, alone)  # of nobody, nothing is kept
+    assert ask(3, "one") == (expected, own, alone)
+    outcome, accepted, passes = ask(4, "one")
+    assert outcome == expected
+    assert accepted > 40
+    assert passes < alone // 2
+    assert ask(5, "other") == (expected, own, alone)
+
+
+def test_texts_of_the_latest_clients_are_kept(duo: Duo, new_request: Callable) -> None:
+    modes = duo.scheduler()._factory._modes
+    for id, client in enumerate("abcdaefga"):
+        duo.submit(new_request(id, PROMPT, max_tokens=4, mode=LOOKUP, client=client))
+        duo.settle()
+    assert [*modes._pools] == ["e", "f", "g", "a"]
+
+
 def test_drafts_that_do_not_pay_are_not_made(new_duo: Callable, new_request: Callable) -> None:
     duo = new_duo()  # a pass of the small model takes as long as one of the large
     duo.submit(new_request(1, PROMPT[:4], max_tokens=90, mode=SPECULATIVE))
