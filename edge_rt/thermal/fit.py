@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from operator import mul
 
+from edge_rt.thermal.kalman import KalmanFilter
 from edge_rt.thermal.network import EulerStep, Network, Pair, ThermalPrior
 
 _DRIFT = 0.001  # of a logarithm, for the square root of a second: dust, and all that is left out
@@ -24,7 +25,7 @@ _OUTER = 0.9  # of the least power so far: no more than that can be the prior's 
 _UNSEEN_W = 3.0  # how far an unknown power may be from the last known one
 
 NODES, SIZE = 2, 8
-_OUTLET, _GAIN, _AIR = 3, 6, 7  # places in the vector
+_OUTLET, _CHIP_HEAT, _GAIN, _AIR = 3, 4, 6, 7  # places in the vector
 
 
 class Fit:
@@ -38,31 +39,38 @@ class Fit:
         """Start with the chip at `temp_c`, read with an error of `error_c`."""
         self._outer_w, spread = prior.outer_w, prior.spread
         logs = map(math.log, [*prior.resistances_c_per_w, *prior.capacities_j_per_c])
-        self.figures: list[float] = [*logs, prior.fan_gain, min(prior.ambient_c, temp_c)]
+        figures: list[float] = [*logs, prior.fan_gain, min(prior.ambient_c, temp_c)]
         self._spreads = [spread] * 4 + [spread * prior.fan_gain, prior.ambient_spread_c]
         self._bounds = [
             (centre - _FARTHEST * spread, centre + _FARTHEST * spread)
-            for centre, spread in zip(self.figures, self._spreads, strict=True)
+            for centre, spread in zip(figures, self._spreads, strict=True)
         ]
         self._bounds[_GAIN - NODES] = (0.0, self._bounds[_GAIN - NODES][1])
-        self.covariance: list[list[float]] = [[0.0] * SIZE for _ in range(SIZE)]
-        for index, deviation in enumerate(self._spreads, NODES):
-            self.covariance[index][index] = deviation * deviation
+        deviations = [0.0] * NODES + self._spreads
+        covariance = [[d * d * (j == k) for j in range(SIZE)] for k, d in enumerate(deviations)]
+        self.belief = KalmanFilter([temp_c] * NODES + figures, covariance)
         self.restart(temp_c, error_c)
 
     def restart(self, temp_c: float, error_c: float) -> None:
         """Keep the figures, but not the temperatures, after a time without readings."""
-        for row in self.covariance:
+        covariance = self.belief.covariance
+        for row in covariance:
             row[:NODES] = [0.0] * NODES
-        self.covariance[0] = [error_c * error_c + _START_C * _START_C] + [0.0] * (SIZE - 1)
-        self.covariance[1] = [0.0, _HIDDEN_C * _HIDDEN_C] + [0.0] * (SIZE - 2)
-        self.temps_c: Pair = (temp_c, temp_c)
+        covariance[0] = [error_c * error_c + _START_C * _START_C] + [0.0] * (SIZE - 1)
+        covariance[1] = [0.0, _HIDDEN_C * _HIDDEN_C] + [0.0] * (SIZE - 2)
+        self.belief.mean[:NODES] = temp_c, temp_c
+
+    @property
+    def temps_c(self) -> Pair:
+        """The temperatures of both nodes."""
+        chip_c, outer_c = self.belief.mean[:NODES]
+        return chip_c, outer_c
 
     @property
     def network(self) -> Network:
         """The figures as they are believed now."""
-        chip_r, outer_r, chip_c, outer_c = map(math.exp, self.figures[:4])
-        gain, air_c = self.figures[4:]
+        *logs, gain, air_c = self.belief.mean[NODES:]
+        chip_r, outer_r, chip_c, outer_c = map(math.exp, logs)
         return Network((chip_r, outer_r), (chip_c, outer_c), gain, air_c, self._outer_w)
 
     def predict(self, dt_s: float, power_w: float, fan: float, known: bool = True) -> None:
@@ -71,16 +79,18 @@ class Fit:
             self._outer_w = min(self._outer_w, _OUTER * power_w)
         network = self.network
         step = network.step(dt_s, fan)
-        before, self.temps_c = self.temps_c, network.advance(step, self.temps_c, power_w)
-        slopes = [step.solve(*heat) for heat in heats(network, step, before, self.temps_c, fan)]
+        before = self.temps_c
+        after = network.advance(step, before, power_w)
+        self.belief.mean[:NODES] = after
+        slopes = [step.solve(*heat) for heat in heats(network, step, before, after, fan)]
         self._propagate(list(zip(*slopes, strict=True)))
         self._drift(dt_s)
         if not known:
-            self.covariance[0][0] += (_UNSEEN_W / step.rates[0]) ** 2
+            self.belief.drift(0, (_UNSEEN_W / step.rates[0]) ** 2)
 
     def _propagate(self, rows: Sequence[Sequence[float]]) -> None:
         """Rows are the new temperatures' slopes; the figures stay what they were."""
-        covariance = self.covariance
+        covariance = self.belief.covariance
         mixed = [[sum(map(mul, row, other)) for other in covariance] for row in rows]
         for node, row in enumerate(mixed):
             covariance[node] = [sum(map(mul, row, other)) for other in rows] + row[NODES:]
@@ -89,8 +99,8 @@ class Fit:
 
     def _drift(self, dt_s: float) -> None:
         """Add the drift of unseen changes; no figure gets less certain than it was at first."""
-        covariance = self.covariance
-        lighter = math.exp(self.figures[2] - self.figures[3])  # the heavier, the calmer
+        covariance, mean = self.belief.covariance, self.belief.mean
+        lighter = math.exp(mean[_CHIP_HEAT] - mean[_CHIP_HEAT + 1])  # the heavier, the calmer
         covariance[0][0] += _NODE_DRIFT_C**2 * dt_s
         covariance[1][1] += _NODE_DRIFT_C**2 * lighter * dt_s
         for index, spread in enumerate(self._spreads, NODES):
@@ -100,46 +110,32 @@ class Fit:
 
     def correct(self, temp_c: float, error_c: float, learn: bool = True) -> None:
         """Correct by the chip's temperature; without `learn` the figures stay."""
-        covariance, first = self.covariance, list(self.covariance[0])
-        scale = 1.0 / (first[0] + error_c * error_c)
-        share = scale * (temp_c - self.temps_c[0])
-        chip_c, outer_c = self.temps_c
-        self.temps_c = chip_c + first[0] * share, outer_c + first[1] * share
-        for index, own in enumerate(first):
-            factor, row = own * scale, covariance[index]
-            reach = SIZE if learn or index < NODES else NODES
-            row[:reach] = [a - factor * b for a, b in zip(row[:reach], first[:reach], strict=True)]
+        mean, covariance = self.belief.mean, self.belief.covariance
+        figures, own = mean[NODES:], [row[NODES:] for row in covariance[NODES:]]
+        self.belief.correct({0: 1.0}, temp_c, error_c * error_c)
         if learn:
-            self.figures = [f + c * share for f, c in zip(self.figures, first[NODES:], strict=True)]
-            self._keep_within()
-
-    def _keep_within(self) -> None:
-        """Move figures to their bounds, and all that is correlated with them."""
-        for index, bounds in enumerate(self._bounds):
-            moved = _clipped(self.figures[index], bounds) - self.figures[index]
-            if moved:
-                row = self.covariance[NODES + index]
-                share = moved / row[NODES + index]
-                chip_c, outer_c = self.temps_c
-                self.temps_c = chip_c + row[0] * share, outer_c + row[1] * share
-                figures = zip(self.figures, row[NODES:], strict=True)
-                self.figures = [figure + own * share for figure, own in figures]
-        self.figures = list(map(_clipped, self.figures, self._bounds))
+            for place, bounds in enumerate(self._bounds, NODES):
+                self.belief.keep_within(place, *bounds)
+            figures = list(map(_clipped, mean[NODES:], self._bounds))
+        else:
+            for row, kept in zip(covariance[NODES:], own, strict=True):
+                row[NODES:] = kept
+        mean[NODES:] = figures
 
     def surprise(self, temp_c: float, error_c: float) -> float:
         """Return how far off the chip's temperature is, in standard deviations."""
-        return abs(temp_c - self.temps_c[0]) / math.sqrt(self.covariance[0][0] + error_c * error_c)
+        return abs(temp_c - self.temps_c[0]) / math.hypot(self.belief.deviation({0: 1.0}), error_c)
 
     def snap(self, temp_c: float, error_c: float) -> None:
         """Set the chip to the temperature read, and learn nothing: no known power explains it."""
-        self.covariance[0][0] += (temp_c - self.temps_c[0]) ** 2
+        self.belief.drift(0, (temp_c - self.temps_c[0]) ** 2)
         self.correct(temp_c, error_c, learn=False)
 
     def loosen(self) -> None:
         """Widen the figures outside the chip, which have changed, to half of their first spread."""
         outlet = _GAIN if self._spreads[_GAIN - NODES] else _OUTLET  # what lets the heat out
         for index in (outlet, _AIR):
-            row, spread = self.covariance[index], self._spreads[index - NODES]
+            row, spread = self.belief.covariance[index], self._spreads[index - NODES]
             row[index] = max(row[index], (_LOOSE * spread) ** 2)
 
 

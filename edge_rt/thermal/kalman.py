@@ -15,7 +15,7 @@ class KalmanFilter:
         """`covariance` tells how wrong the means may be, and which are wrong alike."""
         self.mean = list(mean)
         self._prior = [list(row) for row in covariance]
-        self._covariance = [list(row) for row in covariance]
+        self.covariance = [list(row) for row in covariance]
 
     def value(self, weights: Weights) -> float:
         """Return the weighted sum."""
@@ -30,20 +30,20 @@ class KalmanFilter:
     def fade(self, share: float) -> None:
         """Bring the covariance back to the prior's by a share; the means stay."""
         share = min(1.0, max(0.0, share))
-        for row, prior in zip(self._covariance, self._prior, strict=True):
+        for row, prior in zip(self.covariance, self._prior, strict=True):
             row[:] = [now + share * (then - now) for now, then in zip(row, prior, strict=True)]
 
     def drift(self, place: int, variance: float) -> None:
         """Add to the variance of one figure, which may have moved."""
-        self._covariance[place][place] += variance
+        self.covariance[place][place] += variance
 
     def revert(self, place: int, share: float) -> None:
         """Move one figure a share of its way back to 0, as a disturbance decays."""
         keep = 1.0 - min(1.0, max(0.0, share))
         self.mean[place] *= keep
-        for row in self._covariance:
+        for row in self.covariance:
             row[place] *= keep
-        self._covariance[place] = [keep * value for value in self._covariance[place]]
+        self.covariance[place] = [keep * value for value in self.covariance[place]]
 
     def correct(self, weights: Weights, value: float, variance: float) -> None:
         """Take a reading `value` of the weighted sum, with its `variance`."""
@@ -54,7 +54,7 @@ class KalmanFilter:
             return
         moved = [place for place, known in enumerate(spread) if known]
         for k in moved:
-            gain, row = spread[k] / total, self._covariance[k]
+            gain, row = spread[k] / total, self.covariance[k]
             self.mean[k] += gain * error
             for j in moved:
                 row[j] -= gain * spread[j]
@@ -65,14 +65,14 @@ class KalmanFilter:
         The other figures move by their covariance with it: the mean is projected in that metric.
         """
         bound = min(max(self.mean[place], low), high)
-        moved, variance = bound - self.mean[place], self._covariance[place][place]
+        moved, variance = bound - self.mean[place], self.covariance[place][place]
         if not moved:
             return
         if variance > 0.0:
-            for k, row in enumerate(self._covariance):
+            for k, row in enumerate(self.covariance):
                 self.mean[k] += row[place] / variance * moved
         self.mean[place] = bound
 
     def _spread(self, weights: Weights) -> list[float]:
         items = list(weights.items())
-        return [sum([row[k] * weight for k, weight in items]) for row in self._covariance]
+        return [sum([row[k] * weight for k, weight in items]) for row in self.covariance]

@@ -48,7 +48,7 @@ def load(seconds: float) -> Iterator[tuple[float, float]]:
 
 
 def deviations(fit: Fit) -> list[float]:
-    return [math.sqrt(row[index]) for index, row in enumerate(fit.covariance)]
+    return [math.sqrt(row[index]) for index, row in enumerate(fit.belief.covariance)]
 
 
 def test_the_figures_are_found() -> None:
@@ -70,9 +70,9 @@ def test_what_is_found_is_known_better() -> None:
 
 def test_without_power_only_temperatures_follow() -> None:
     fit = Fit(PRIOR, START_C, 0.1)
-    before = list(fit.figures)
+    before = list(fit.belief.mean[2:])
     watch(fit, 60.0, learn=False)
-    assert fit.figures == before
+    assert fit.belief.mean[2:] == before
     assert fit.temps_c[0] == pytest.approx(steady(TRUE, 5.0, 0.0)[0], abs=20.0)
 
 
@@ -131,7 +131,7 @@ def test_nonsense_leaves_figures_that_a_board_could_have(
     assert all(0.0 < r < 1e3 for r in network.resistances_c_per_w)
     assert all(0.0 < c < 1e3 for c in network.capacities_j_per_c)
     assert network.fan_gain >= 0.0
-    assert all(row[index] >= 0.0 for index, row in enumerate(fit.covariance))
+    assert all(row[index] >= 0.0 for index, row in enumerate(fit.belief.covariance))
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.05, 5.0), st.floats(0.0, 20.0))
