@@ -83,7 +83,8 @@ class EnergyMeter:
         """Take a reading of the supply's meter."""
         before = self._meter
         if before and (before.quality, before.rails) != (meter.quality, meter.rails):
-            self._renew(meter.time_s)
+            self.post()  # the old supply tells nothing about the new one
+            self._attribution.renew(meter.time_s)
         self._meter = meter
         if self._lost is not None:
             self._lost.spend(meter.time_s)
@@ -268,11 +269,6 @@ class EnergyMeter:
             self.app_j[app] += energy_j
             if (spending := self.apps.of(app)) is not None:
                 spending.add(energy_j)
-
-    def _renew(self, time_s: float) -> None:
-        """Start over with another supply, about which the old one tells nothing."""
-        self.post()
-        self._attribution.renew(time_s)
 
     def _work(self, client: EngineClient, work: EngineWork) -> None:
         shares = [

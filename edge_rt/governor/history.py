@@ -87,7 +87,8 @@ class BoardHistory:
 
     def add(self, moment: Moment) -> None:
         """Take a moment, about one a second."""
-        row = [_number(getattr(moment, name)) for name in _NAMES]
+        told = {**vars(moment), "guard": STATES.index(moment.guard)}
+        row = [math.nan if told[name] is None else told[name] for name in _NAMES]
         _keep(self._fine, row, FINE_ROWS)
         if self._part and not 0.0 <= moment.time - self._part[0][0] < COARSE_S:
             columns = zip(_NAMES, zip(*self._part, strict=True), strict=True)
@@ -132,12 +133,6 @@ def _moment(
         waiting=now.waiting,
         tokens_per_s=sum(look.tokens for look in looks) / seconds,
     )
-
-
-def _number(value: float | Guard | None) -> float:
-    if isinstance(value, str):
-        return STATES.index(value)
-    return math.nan if value is None else value
 
 
 def _summed(name: str, values: Sequence[float]) -> float:

@@ -133,16 +133,13 @@ class ThermalModel:
         count = math.ceil(reading.dt_s / _STEP_S)
         for _ in range(count):
             fit.predict(reading.dt_s / count, reading.power_w, reading.fan, reading.known)
-        if reading.temp_c is not None:
-            self._correct(fit, reading.temp_c, reading)
+        if (temp_c := reading.temp_c) is not None:
+            far_k, error_c = abs(temp_c - fit.temps_c[0]), reading.error_c
+            if far_k > _FAR_K and fit.surprise(temp_c, error_c) > _FAR:
+                fit.snap(temp_c, error_c)
+            else:
+                fit.correct(temp_c, error_c, reading.known)
         self._score(fit, reading)
-
-    def _correct(self, fit: Fit, temp_c: float, reading: ThermalReading) -> None:
-        far_k, error_c = abs(temp_c - fit.temps_c[0]), reading.error_c
-        if far_k > _FAR_K and fit.surprise(temp_c, error_c) > _FAR:
-            fit.snap(temp_c, error_c)
-        else:
-            fit.correct(temp_c, error_c, reading.known)
 
     def _score(self, fit: Fit, reading: ThermalReading) -> None:
         about = reading.dt_s, reading.power_w, reading.known, reading.temp_c

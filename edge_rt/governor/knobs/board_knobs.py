@@ -160,14 +160,15 @@ class BoardKnobs:
         """Wait no longer than RESTORE_S: a file of the board may never answer."""
         if not self._journal.path.exists():
             return
+
+        def restore() -> None:
+            self.clocks.settle()
+            self._turner.restore()
+
         try:
-            await asyncio.wait_for(self._do("put back", self._restore), RESTORE_S)
+            await asyncio.wait_for(self._do("put back", restore), RESTORE_S)
         except asyncio.TimeoutError:
             log.error("knobs are not put back within %g s: the board does not answer", RESTORE_S)
-
-    def _restore(self) -> None:
-        self.clocks.settle()
-        self._turner.restore()
 
     def _find(self, name: str) -> Knob | None:
         return by_name(name, self._root, self._nvpmodel)

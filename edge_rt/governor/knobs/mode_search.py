@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from edge_rt.board_model.roofline import gpu_cores_hz
 from edge_rt.config.board import Board
 from edge_rt.core.clock import in_thread
 from edge_rt.core.reports.board import Booking
+from edge_rt.governor.knobs.board_knobs import BoardKnobs
 
 PROBES = 5  # modes that are tried, at most
 PROBE_TOKENS = 256  # that answers write in each of them
@@ -24,18 +24,6 @@ GOLDEN = 0.618  # of a gap, where the next probe of it lies
 _WATTS = re.compile(r"(\d+)W")
 
 log = logging.getLogger(__name__)
-
-
-class PowerModes(Protocol):
-    """The power modes of a board; see BoardKnobs."""
-
-    def modes(self) -> list[str]:
-        """Return their names; may take a while."""
-        ...
-
-    async def switch(self, mode: str) -> bool:
-        """Set a mode; False: it cannot be, as where that takes a restart."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +98,7 @@ class EfficientMode:
 
     def __init__(
         self,
-        modes: PowerModes,
+        knobs: BoardKnobs,
         idle_w: Callable[[], float | None],
         board: Callable[[], Board | None],
         wall: Callable[[], float],
@@ -121,7 +109,7 @@ class EfficientMode:
         `board` tells which modes are fast, `wall` gives Unix seconds; see ModeSearch.
         """
         self.search = ModeSearch([], least_per_s or 0.0)
-        self._modes, self._idle_w, self._board, self._wall = modes, idle_w, board, wall
+        self._knobs, self._idle_w, self._board, self._wall = knobs, idle_w, board, wall
         self._model: str | None = None
         self._since = math.inf  # Unix seconds; answers that began before are of another mode
         self._tokens, self._busy_s, self._energy_j = 0, 0.0, 0.0
@@ -146,16 +134,16 @@ class EfficientMode:
     async def run(self) -> None:
         """Probe until there is nothing more to learn, then set the best mode."""
         speed = partial(mode_speed, self._board())
-        self.search.modes = sorted(await in_thread(self._modes.modes), key=speed)
+        self.search.modes = sorted(await in_thread(self._knobs.modes), key=speed)
         if not self.search.modes:
             log.warning("knobs.nvpmodel: there is no nvpmodel here: power modes are for Jetsons")
         while (mode := self.search.next) is not None:
-            if not await self._modes.switch(mode):
+            if not await self._knobs.switch(mode):
                 self.search.drop(mode)
                 continue
             self.search.found[mode] = await self._probe()
         if (best := self.search.best) is not None:
-            await self._modes.switch(best)
+            await self._knobs.switch(best)
             told = self.search.found[best]
             log.info("power mode %s takes the fewest joules a token: %.3g J", best, told.token_j)
 

@@ -127,7 +127,13 @@ class Turner:
         if entry is None or entry.stale(self._boot_id):
             if seen == wanted:
                 return KnobOutcome(knob.name, "turned", wanted, seen, seen, "it stood so before")
-            entry = self._entry(target, seen)
+            entry = JournalEntry(
+                knob=knob.name,
+                original=seen,
+                wanted=wanted,
+                lasting=knob.lasting,
+                boot_id=self._boot_id,
+            )
         entry = msgspec.structs.replace(entry, wanted=wanted, came=None, among=[])
         self._journal.put(entry)
         try:
@@ -148,16 +154,6 @@ class Turner:
         if came == seen and came != target.value:
             raise KnobError(f"{target.value} was written, and it still says {came}")
         return came
-
-    def _entry(self, target: KnobTarget, seen: Value) -> JournalEntry:
-        knob = target.knob
-        return JournalEntry(
-            knob=knob.name,
-            original=seen,
-            wanted=target.value,
-            lasting=knob.lasting,
-            boot_id=self._boot_id,
-        )
 
     def _undo(self, knob: Knob, entry: JournalEntry) -> None:
         """Put the knob back after a failure, which may have turned it halfway."""
