@@ -21,10 +21,12 @@ class FakeBus:
         }
         self.errors: list[int] = []
         self.reads: list[int] = []
+        self.forced: list[bool | None] = []
 
-    def read_word_data(self, i2c_addr: int, register: int) -> int:
+    def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
         assert i2c_addr == 0x40
         self.reads.append(register)
+        self.forced.append(force)
         if self.errors:
             error = self.errors.pop()
             raise OSError(error, os.strerror(error))

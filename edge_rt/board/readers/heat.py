@@ -73,10 +73,15 @@ class HwmonTemp(GaugeReader):
     thing: a fixed 70 °C in k10temp, in coretemp the temperature for the fastest fans.
     """
 
-    def __init__(self, sysfs: Path, io: FileIo = FILE_IO) -> None:
+    def __init__(
+        self,
+        sysfs: Path,
+        io: FileIo = FILE_IO,
+        drivers: frozenset[str] = DRIVERS,
+    ) -> None:
         found = [
             (first_line(_beside(path, "label")) or path.name.removesuffix("_input"), driver, path)
-            for driver, folder in hwmon_devices(sysfs, DRIVERS)
+            for driver, folder in hwmon_devices(sysfs, drivers)
             for path in numbered(folder, "temp*_input")
         ]
         names = unique(f"{driver} {label}" for label, driver, _ in found)
@@ -84,7 +89,7 @@ class HwmonTemp(GaugeReader):
         crits = [first_integer(_beside(path, "crit")) for *_, path in found]
         limits = zip(names, crits, strict=True)
         self.limits_c = {name: crit * 1e-3 for name, crit in limits if crit is not None}
-        reason = f"no {' or '.join(sorted(DRIVERS))} among the hwmon devices below {sysfs}"
+        reason = f"no {' or '.join(sorted(drivers))} among the hwmon devices below {sysfs}"
         super().__init__("hwmon-temp", gauges, 0.5, io, reason)
 
 

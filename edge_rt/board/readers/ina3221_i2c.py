@@ -68,7 +68,7 @@ def _chip(bus: int, address: int, rails: Mapping[str, Rail]) -> RawChip:
 class WordBus(Protocol):
     """The part of smbus2.SMBus that is used."""
 
-    def read_word_data(self, i2c_addr: int, register: int) -> int:
+    def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
         """Return a little-endian word; OSError where the bus or chip fails."""
         ...
 
@@ -87,10 +87,10 @@ def open_bus(device: Path) -> WordBus:
 class Ina3221I2c(BaseReader):
     """The given channels of one chip.
 
-    A chip that a driver owns is left alone, also when the driver comes later. The rest is checked
-    before the first measurement and again after a failure: a chip of another kind is never read,
-    nor one that is powered down or waits to be triggered, whose registers keep old figures. Until
-    then every channel fails with the reason.
+    A chip that a driver owns is left alone unless `force`, also when the driver comes later. The
+    rest is checked before the first measurement and again after a failure: a chip of another kind
+    is never read, nor one that is powered down or waits to be triggered, whose registers keep old
+    figures. Until then every channel fails with the reason.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class Ina3221I2c(BaseReader):
         labels: Mapping[int, str],
         sysfs: Path = Path("/sys"),
         *,
+        force: bool = False,
         known: RailFacts = RailFacts(),  # noqa: B008 - it is frozen
     ) -> None:
         """`shunt_ohms` and `labels` are by channel 1, 2, 3; a channel without both is not read."""
@@ -115,6 +116,7 @@ class Ina3221I2c(BaseReader):
         self._address = address
         self._ohms = shunt_ohms
         self._driver = sysfs / "bus" / "i2c" / "devices" / self._place / "driver"
+        self._force = force
         self._config: int | None = None  # None: not checked yet
 
     def close(self) -> None:
@@ -123,7 +125,7 @@ class Ina3221I2c(BaseReader):
 
     def _read(self) -> None:
         # The kernel asks who owns the chip only when its address is set, that is once.
-        if self._config is None or self._driver.exists():
+        if self._config is None or self._is_owned():
             self._config = self._check()
         if self._config is None:
             return
@@ -155,12 +157,15 @@ class Ina3221I2c(BaseReader):
         return None
 
     def _refusal(self) -> str | None:
-        if self._driver.exists():
+        if self._is_owned():
             return f"a kernel driver owns {self._place}: read it through hwmon instead"
         maker, die = self._word(chip.MANUFACTURER), self._word(chip.DIE)
         if (maker, die) == (chip.MANUFACTURER_ID, chip.DIE_ID):
             return None
         return f"the chip at {self._place} is no INA3221: it says {maker:#06x}, {die:#06x}"
+
+    def _is_owned(self) -> bool:
+        return not self._force and self._driver.exists()
 
     def _measure(self, index: int, number: int) -> bool:
         try:
@@ -174,7 +179,8 @@ class Ina3221I2c(BaseReader):
         return True
 
     def _word(self, register: int) -> int:
-        return chip.swapped(self._bus.read_word_data(self._address, register))
+        word = self._bus.read_word_data(self._address, register, force=self._force or None)
+        return chip.swapped(word)
 
     def _words(self, error: OSError) -> str:
         if error.errno == errno.EBUSY:

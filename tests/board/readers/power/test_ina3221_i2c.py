@@ -19,8 +19,8 @@ LABELS = {1: "VDD_IN", 2: "VDD_CPU_GPU_CV", 3: "VDD_SOC"}
 OHMS = {1: 0.005, 2: 0.005, 3: 0.005}
 
 
-def reader(bus: FakeBus, tree: FakeBoard) -> Ina3221I2c:
-    return Ina3221I2c(bus, 1, 0x40, OHMS, LABELS, tree.sysfs)
+def reader(bus: FakeBus, tree: FakeBoard, *, force: bool = False) -> Ina3221I2c:
+    return Ina3221I2c(bus, 1, 0x40, OHMS, LABELS, tree.sysfs, force=force)
 
 
 def test_a_channel_is_read(tree: FakeBoard) -> None:
@@ -103,6 +103,13 @@ def test_a_chip_that_does_not_measure_all_the_time_gives_no_old_figures(
     assert f"mode {mode}" in (raw.errors[0] or "")
     bus.registers[chip.CONFIG] = ALL_ON
     assert None not in raw.read()
+
+
+def test_a_chip_that_a_driver_owns_is_read_when_told_to(tree: FakeBoard) -> None:
+    tree.i2c("1-0040", "ina3221")
+    bus = FakeBus()
+    assert None not in reader(bus, tree, force=True).read()
+    assert set(bus.forced) == {True}
 
 
 def test_a_busy_chip_is_left_alone(tree: FakeBoard) -> None:
