@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import shutil
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-import yaml
-from client_environment import LOCAL, client_environment
+from litellm_proxy import Answer, Proxy, shipped, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
-FLEET = Path(__file__).parents[2] / "fleet"
-KEY = "sk-0123456789abcdef0123456789abcdef"
 MODEL = "smollm2-135m-instruct"
 PIECES = 4  # of a stub's answer
 
@@ -112,51 +105,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @dataclass
-class Answer:
-    """What a client saw of a stream; `error` is the event that ended it early."""
+class Fleet:
+    """The proxy over three stubs as "assistant" and three daemons as "real"."""
 
-    text: str = ""
-    error: Any = None
-    done: bool = False
-
-
-@dataclass
-class Proxy:
-    url: str
+    proxy: Proxy
     stubs: list[Stub]
-    daemons: list[Any] = field(default_factory=list)
-
-    def ask(self, model: str, **fields: Any) -> httpx.Response:
-        return httpx.post(**self._request(model, fields), timeout=120)
-
-    def stream(self, model: str, first: Callable[[], object] = int, **fields: Any) -> Answer:
-        """Return what comes; `first` is called once there is some text."""
-        answer = Answer()
-        request = self._request(model, {"stream": True} | fields)
-        with httpx.stream("POST", **request, timeout=120) as response:
-            if response.status_code != 200:
-                return Answer(error=json.loads(response.read()))
-            for line in response.iter_lines():
-                if line == "data: [DONE]":
-                    answer.done = answer.error is None
-                elif line.startswith("data: "):
-                    self._take(answer, json.loads(line.removeprefix("data: ")), first)
-        return answer
-
-    def _take(self, answer: Answer, event: Any, first: Callable[[], object]) -> None:
-        if "error" in event:
-            answer.error = event
-        for choice in event.get("choices", ()):
-            text = choice["delta"].get("content") or ""
-            if text and not answer.text:
-                first()
-            answer.text += text
-
-    def _request(self, model: str, fields: dict[str, Any]) -> dict[str, Any]:
-        messages = [{"role": "user", "content": "Count from one to a hundred."}]
-        body = {"model": model, "messages": messages, "temperature": 0} | fields
-        headers = {"authorization": f"Bearer {KEY}"}
-        return {"url": f"{self.url}/v1/chat/completions", "json": body, "headers": headers}
+    daemons: list[Any]
 
     def reset(self) -> None:
         """Have all stubs answer."""
@@ -166,10 +120,10 @@ class Proxy:
 
 
 @pytest.fixture(scope="module")
-def proxy(
+def fleet(
     make_daemon: Any, cache: Path, tools: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Proxy]:
-    """The shipped configuration over three stubs, and over three daemons as "real"."""
+) -> Iterator[Fleet]:
+    """The shipped configuration over both."""
     home = tmp_path_factory.mktemp("fleet")
     with ExitStack() as stack:
         stubs = [Stub(token_j) for token_j in (1.0, 2.0, 3.0)]
@@ -179,15 +133,12 @@ def proxy(
         for daemon in daemons:
             stack.callback(daemon.close)
         config = configured([stub.url for stub in stubs], [one.url() for one in daemons])
-        shutil.copy(FLEET / "edge_rt_fleet.py", home)
-        (home / "litellm.yaml").write_text(yaml.safe_dump(config))
-        made = start(stack, client_environment("clients-litellm-proxy", cache), home, tools)
-        yield Proxy(made, stubs, daemons)
+        yield Fleet(start(stack, cache, home, config, tools), stubs, daemons)
 
 
 def configured(stubs: list[str], daemons: list[str]) -> dict[str, Any]:
     """Return the shipped configuration with these addresses in place of its own."""
-    config = yaml.safe_load((FLEET / "litellm.yaml").read_text())
+    config = shipped()
     config["environment_variables"] |= {"EDGE_RT_FLEET_W": "40", "EDGE_RT_FLEET_WAIT_S": "1"}
     real = copy.deepcopy(config["model_list"])
     for place, (stub, daemon) in enumerate(zip(stubs, daemons, strict=True)):
@@ -198,44 +149,22 @@ def configured(stubs: list[str], daemons: list[str]) -> dict[str, Any]:
     return config
 
 
-def start(stack: ExitStack, programs: Path, home: Path, tools: Any) -> str:
-    """Start the proxy; returns its address."""
-    own = {"LITELLM_MASTER_KEY": KEY, "EDGE_RT_KEY": "unused", "HOME": str(home)}
-    own |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "CONFIG_FILE_PATH": str(home / "litellm.yaml")}
-    own |= {"PYTHONDONTWRITEBYTECODE": ""}  # its start is mostly compiling, once
-    log = home / "log"
-    serve = ["-m", "uvicorn", "litellm.proxy.proxy_server:app", "--host=127.0.0.1", "--port=0"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [programs / "python", *serve], cwd=home, env=os.environ | LOCAL | own, stderr=out
-        )
-    stack.callback(process.wait, 60)
-    stack.callback(process.terminate)
-
-    def listening() -> str | None:
-        assert process.poll() is None, log.read_text()
-        found = [line for line in log.read_text().splitlines() if "running on http" in line]
-        return found[0].partition("running on ")[2].split()[0] if found else None
-
-    return tools.eventually(listening, "the proxy listens")
-
-
 @pytest.fixture
-def boards(proxy: Proxy) -> Iterator[Proxy]:
+def boards(fleet: Fleet) -> Iterator[Fleet]:
     """The proxy, whose stubs answer and rest no longer."""
-    proxy.reset()
-    yield proxy
-    proxy.reset()
+    fleet.reset()
+    yield fleet
+    fleet.reset()
 
 
 def test_a_refused_request_goes_to_the_next_board_and_the_first_one_rests(
-    boards: Proxy, tools: Any
+    boards: Fleet, tools: Any
 ) -> None:
     first = boards.stubs[0]
     first.refuses_s = 3600
 
     def asked() -> int:
-        answer = boards.ask("assistant")
+        answer = boards.proxy.ask("assistant")
         assert answer.status_code == 200, answer.text
         assert answer.headers["x-litellm-model-id"] in ("garage", "attic")
         return first.asked
@@ -245,21 +174,21 @@ def test_a_refused_request_goes_to_the_next_board_and_the_first_one_rests(
         assert asked() == 1
 
 
-def test_where_every_board_refuses_the_client_is_told_when_to_come_again(boards: Proxy) -> None:
+def test_where_every_board_refuses_the_client_is_told_when_to_come_again(boards: Fleet) -> None:
     for stub in boards.stubs:
         stub.refuses_s = 2
-    answer = boards.ask("assistant")
+    answer = boards.proxy.ask("assistant")
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_nothing_is_sent_where_it_would_break_the_budget(boards: Proxy, tools: Any) -> None:
+def test_nothing_is_sent_where_it_would_break_the_budget(boards: Fleet, tools: Any) -> None:
     for stub in boards.stubs:
         stub.busy_w = 60.0
-    tools.eventually(lambda: "of 40 W" in boards.ask("assistant").text, "the reports are new")
+    tools.eventually(lambda: "of 40 W" in boards.proxy.ask("assistant").text, "the reports are new")
     for stub in boards.stubs:
         stub.asked = 0
-    answer = boards.ask("assistant")
+    answer = boards.proxy.ask("assistant")
     assert answer.status_code == 503, answer.text
     assert "the boards draw" in answer.json()["error"]["message"]
     assert "retry-after" in answer.headers
@@ -267,7 +196,7 @@ def test_nothing_is_sent_where_it_would_break_the_budget(boards: Proxy, tools: A
 
 
 def test_a_stream_that_breaks_off_begins_again_before_its_first_token_alone(
-    boards: Proxy, tools: Any
+    boards: Fleet, tools: Any
 ) -> None:
     """Boards that failed in an earlier test may still rest, so each is asked until it answers."""
     second = boards.stubs[1]
@@ -275,7 +204,7 @@ def test_a_stream_that_breaks_off_begins_again_before_its_first_token_alone(
 
     def begun_again() -> bool:
         second.asked = 0
-        answer = boards.stream("assistant")
+        answer = boards.proxy.stream("assistant")
         assert answer.text in ("", "0 1 2 3 ")
         return second.asked > 0 and answer.done and answer.text != ""
 
@@ -287,16 +216,16 @@ def test_a_stream_that_breaks_off_begins_again_before_its_first_token_alone(
     assert cut.error["error"]["message"]
 
 
-def _with_text(boards: Proxy) -> Answer | None:
-    answer = boards.stream("assistant")
+def _with_text(boards: Fleet) -> Answer | None:
+    answer = boards.proxy.stream("assistant")
     return answer if answer.text else None
 
 
 def test_of_streams_over_a_board_that_is_killed_each_is_whole_or_ends_with_an_error(
-    proxy: Proxy, tools: Any
+    fleet: Fleet, tools: Any
 ) -> None:
     """Those that have no token yet are answered by another board."""
-    victim, *others = proxy.daemons
+    victim, *others = fleet.daemons
     alone = others[0].post(
         {"messages": [{"role": "user", "content": "Count from one to a hundred."}]}
         | {"temperature": 0, "max_tokens": 48},
@@ -310,7 +239,7 @@ def test_of_streams_over_a_board_that_is_killed_each_is_whole_or_ends_with_an_er
         tools.eventually(lambda: victim.status()["requests"] > 0, "the victim is at work")
         victim.kill()
 
-    asking = [lambda: proxy.stream("real", spoken.set, max_tokens=48) for _ in range(9)]
+    asking = [lambda: fleet.proxy.stream("real", spoken.set, max_tokens=48) for _ in range(9)]
     answers = [one for one in tools.together([*asking, kill]) if one is not None]
     for answer in answers:
         if answer.error is None:
@@ -319,4 +248,4 @@ def test_of_streams_over_a_board_that_is_killed_each_is_whole_or_ends_with_an_er
             assert answer.text, "one without a token is tried on another board"
             assert text.startswith(answer.text), "nothing comes twice"
     assert any(answer.done for answer in answers)
-    assert proxy.ask("real", max_tokens=4).status_code == 200
+    assert fleet.proxy.ask("real", max_tokens=4).status_code == 200
