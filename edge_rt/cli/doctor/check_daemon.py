@@ -15,8 +15,8 @@ from edge_rt.cli.options import there
 from edge_rt.cli.text import Json, line, lines, member, members
 from edge_rt.core.reports.finding import Finding, note, ok, problem
 
-_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
-_SERVICE = "edge-rt.service"
+UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+SERVICE = "edge-rt.service"
 _NOTES = ("supply", "waiting")  # codes of what the daemon finds, and nobody has to mend
 _NO_MODEL = "no_model"  # of which `check_models` tells
 
@@ -71,7 +71,7 @@ def log_of(machine: ExaminedMachine) -> str:
 
 def is_service(machine: ExaminedMachine) -> bool:
     """Return whether edge_rt is installed as a service."""
-    return any(there(machine.file(place) / _SERVICE) for place in _UNITS)
+    return any(there(machine.file(place) / SERVICE) for place in UNITS)
 
 
 def _start(machine: ExaminedMachine) -> str:

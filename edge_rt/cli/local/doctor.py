@@ -13,6 +13,7 @@ from edge_rt.cli.doctor.check_daemon import (
     check_findings,
     check_user,
 )
+from edge_rt.cli.doctor.check_gpu_devices import check_gpu_devices
 from edge_rt.cli.doctor.check_heat import check_answers, check_temperatures, check_throttling
 from edge_rt.cli.doctor.check_installation import (
     check_board,
@@ -44,6 +45,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("memory cgroup", of_board(check_memory_cgroup)),
     ("models", check_models),
     ("gpu", of_board(check_gpu)),
+    ("gpu devices", of_board(check_gpu_devices)),
     ("user", check_user),
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from edge_rt.cli.exits import BadConfig
+from edge_rt.cli.exits import BadConfig, CommandFailure
 from edge_rt.cli.options import installation, sensors_root_option, socket_option
-from edge_rt.cli.text import say
+from edge_rt.cli.text import note, say
 from edge_rt.config.boards import board_faults
 from edge_rt.config.checks import (
     Address,
@@ -26,7 +26,8 @@ from edge_rt.config.loader import check, load, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Key
-from edge_rt.models.configured import model_faults
+from edge_rt.core.errors import StoreError
+from edge_rt.models.configured import missing_models, model_faults
 
 _BYTES = 32  # of a key, random ones
 
@@ -69,14 +70,19 @@ def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, 
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Look for the models that it names there, not in the store that it means.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+def check_config(ctx: click.Context, file: Path | None, store: Path | None, as_json: bool) -> None:
     """Check FILE, or without it the configuration that the daemon would use.
 
     Prints one line for each fault: file, line, key, the expected type and the value found. The
-    daemon refuses to start with any of them. Models that the store lacks and power modes that the
-    board lacks are told by `edge-rt doctor`.
+    daemon refuses to start with any of them, but for models that the store lacks: it starts without
+    those.
 
     Example:
         edge-rt check-config /etc/edge-rt/config.yaml
@@ -85,7 +91,9 @@ def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     target = file or paths.config_file
     known = partial(servable, paths=None if file else paths)
     absent = file is None and not present(target)
-    faults = [] if absent else check(target, known)[1]
+    faults = (
+        [] if absent else check(target, known, lambda config: _lacking(config, target, store))[1]
+    )
     if as_json:
         told = [
             {"file": each.file, "line": each.line, "key": each.key, "reason": str(each)}
@@ -100,6 +108,19 @@ def check_config(ctx: click.Context, file: Path | None, as_json: bool) -> None:
             click.echo(f"{target}: {'not there, so the defaults apply: ' if absent else ''}ok")
     if faults:
         ctx.exit(BadConfig.exit_code)
+
+
+def _lacking(config: Config, file: Path, named: Path | None) -> Iterator[tuple[Key, str]]:
+    """Yield every key of a model that the store lacks, `named` or that of the daemon of `file`."""
+    from edge_rt.cli.local.model_store import find_store
+
+    store = named or config.models.store
+    other = None if file == installation().config_file else file
+    try:
+        opened = find_store(Path(store) if store else None, other).open()
+        yield from missing_models(config, opened)
+    except (CommandFailure, StoreError, PermissionError) as error:
+        note(f"{file}: warning: the models are not checked: {error}")
 
 
 def address(text: str) -> str:

@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tiny_file import tiny_model
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+
 Cli = Any
 
 
@@ -73,3 +78,44 @@ def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_pa
         assert (checked.exit_code, served.exit_code) == (6, 6)
         assert checked.stdout.startswith(f"{file}:2: {key}: ")
         assert served.stderr == f"Error: {checked.stdout}"
+
+
+def test_models_that_the_store_lacks_are_named_with_their_lines(cli: Cli, tmp_path: Path) -> None:
+    model, store = tmp_path / "m.gguf", tmp_path / "models"
+    model.write_bytes(tiny_model())
+    Store(store, load_catalogue([])).add(model, "chatty")
+    file = tmp_path / "config.yaml"
+    named = "models:\n  default: {0}\n  preload: [{0}]\n  store: " + str(store)
+    file.write_text(named.format("nosuch") + "\ncache:\n  semantic:\n    model: chatty\n")
+    result = cli("check-config", str(file))
+    assert result.exit_code == 6
+    first, second, third = result.stdout.splitlines()
+    assert first.startswith(f"{file}:2: models.default: no model 'nosuch' in the store")
+    assert second.startswith(f"{file}:3: models.preload[0]: no model 'nosuch'")
+    assert third == (
+        f"{file}:7: cache.semantic.model: chatty is a language model: an embedding model is needed"
+    )
+    file.write_text(named.format("chatty"))
+    assert cli("check-config", str(file)).stdout == f"{file}: ok\n"
+
+
+def test_the_models_are_looked_for_in_the_store_that_is_named(cli: Cli, tmp_path: Path) -> None:
+    model, store, empty = tmp_path / "m.gguf", tmp_path / "models", tmp_path / "empty"
+    model.write_bytes(tiny_model())
+    Store(store, load_catalogue([])).add(model, "chatty")
+    empty.mkdir()
+    file = tmp_path / "config.yaml"
+    file.write_text(f"models: {{default: chatty, store: {empty}}}\n")
+    assert "no model 'chatty' in the store" in cli("check-config", str(file)).stdout
+    assert cli("check-config", str(file), "--store", str(store)).stdout == f"{file}: ok\n"
+    assert cli("check-config", str(file), "--store", str(tmp_path / "absent")).exit_code == 2
+
+
+def test_a_store_that_cannot_be_read_is_a_warning(cli: Cli, tmp_path: Path) -> None:
+    store = tmp_path / "models"
+    (store / "manifest.json").mkdir(parents=True)
+    file = tmp_path / "config.yaml"
+    file.write_text(f"models:\n  default: chatty\n  store: {store}\n")
+    result = cli("check-config", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"{file}: ok\n")
+    assert result.stderr.startswith(f"{file}: warning: the models are not checked: ")
