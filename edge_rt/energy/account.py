@@ -43,13 +43,10 @@ class Account:
     Seconds come when the engine tells them, joules when the window that they fall into is settled.
     """
 
-    def __init__(self, begin_s: float, *, idle: bool = False, teller: str = ENGINE) -> None:
-        """`idle`: its busy time is not the engine's, and so no measure of what that takes.
-
-        `teller` names the process that works for it, and tells of that.
-        """
+    def __init__(self, begin_s: float, *, teller: str = ENGINE) -> None:
+        """`teller` names the process that works for it, and tells of that."""
         self.begin_s = begin_s
-        self.idle, self.teller = idle, teller
+        self.teller = teller
         self.app = OWN_APP
         self.end_s: float | None = None
         self.prefill_s = self.decode_s = 0.0
@@ -164,6 +161,11 @@ class Window:
     def accounts(self) -> list[Account]:
         """The accounts that worked in this window and were not charged yet."""
         return [account for account in self._parts if account is not None]
+
+    @property
+    def known(self) -> bool:
+        """Whether all of its work is somebody's: that of a lost engine may have been none."""
+        return None not in self._parts
 
     def add(self, account: Account | None, prefill_s: float, decode_s: float) -> None:
         """Somebody, or nobody known, kept the engine busy in this window."""

@@ -159,19 +159,10 @@ class Attribution:
         self._attributed_j += account.energy_j - energy_j
         return bill
 
-    def lost(self, now_s: float) -> Account | None:
-        """Open an account for the last work of a lost engine, of which no word came.
-
-        None where nobody had asked it for anything.
-        """
-        since_s = self._certain_s
-        if not self._open:
-            self._tell(now_s, ENGINE)
-            return None
-        account = Account(since_s, idle=True)
-        self._open[account] = None
-        self.told(since_s, now_s, [(account, 0.0, max(0.0, now_s - since_s))])
-        return account
+    def lost(self, now_s: float) -> None:
+        """Take the last work of a lost engine, of which no word came, as nobody's."""
+        since_s = min(now_s, self._certain_s)
+        self.told(since_s, now_s, [(None, 0.0, now_s - since_s)] if self._open else [])
 
     def renew(self, now_s: float) -> None:
         """Begin with another meter: the joules of open accounts stay unresolved."""
@@ -234,7 +225,7 @@ class Attribution:
             window = self._pending.popleft()
             if window.told_s > 0:
                 self._idle.work(window.energy_j, window.covered_s)
-                if not any(account.idle for account in window.accounts):
+                if window.known:
                     self._learn(window, certain_s)
                 self._charge(window, window.accounts)
                 self._worker, self._worked_s = window.worker, window.end_s

@@ -25,12 +25,8 @@ from edge_rt.core.requests import OWN_APP
 
 Quality = Literal["measured", "modelled", "unresolved"]
 Total = TypeVar("Total", ModelTotal, AppTotal)
-Status = Literal["done", "cached", "cancelled", "failed", "lost"]
-"""How a request ended; "cached": with a kept answer.
-
-"lost" is no request: it books the last work of an engine that ended, which it did not report, and
-the start of the next engine.
-"""
+Status = Literal["done", "cached", "cancelled", "failed"]
+"""How a request ended; "cached": with a kept answer."""
 
 HOUR_S, DAY_S = 3_600, 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -112,12 +108,11 @@ def _day(number: int) -> str:
 
 def of_model(entry: UsageRecord) -> ModelTotal:
     """Return what one request adds to its model's day."""
-    request = entry.status != "lost"
     return ModelTotal(
         utc_day(entry.ended),
         entry.model,
-        int(request),
-        int(request and entry.energy_j is None),
+        1,
+        int(entry.energy_j is None),
         entry.prompt_tokens,
         entry.cached_tokens,
         entry.completion_tokens,
@@ -130,12 +125,11 @@ def of_model(entry: UsageRecord) -> ModelTotal:
 
 def of_app(entry: UsageRecord) -> AppTotal:
     """Return what one request adds to its application's day."""
-    request = entry.status != "lost"
     return AppTotal(
         utc_day(entry.ended),
         entry.app or OWN_APP,
-        int(request),
-        int(request and entry.energy_j is None),
+        1,
+        int(entry.energy_j is None),
         entry.prompt_tokens + entry.completion_tokens,
         entry.energy_j or 0.0,
     )

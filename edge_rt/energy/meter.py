@@ -6,9 +6,9 @@ import asyncio
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board_model.idle import IdlePower
@@ -20,7 +20,7 @@ from edge_rt.energy.app_budgets import AppBudgets
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report, utc_day
-from edge_rt.energy.usage import Loss, Milestone, RequestUsage, TokenCounts, booking
+from edge_rt.energy.usage import Milestone, RequestUsage, TokenCounts, booking
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import EngineWork
 
@@ -58,11 +58,9 @@ class EnergyMeter:
         self._meter: Metered | None = None  # as heard last
         self._idle = IdlePower()
         self._attribution = Attribution(self._idle)
-        self._lost: Loss | None = None  # while somebody waits for another engine to be at work
         self._clock = clock
         self._wall = wall
         self._accounts: dict[tuple[EngineClient, int], Account] = {}
-        self._waiting: dict[Account, str] = {}  # for the engine, with the models
         self._told, self._read = Milestone(), Milestone()
         self._posted = Totals(0.0, 0.0, 0.0, 0.0)
         self._leaving: set[asyncio.Task[object]] = set()
@@ -86,8 +84,6 @@ class EnergyMeter:
             self.post()  # the old supply tells nothing about the new one
             self._attribution.renew(meter.time_s)
         self._meter = meter
-        if self._lost is not None:
-            self._lost.spend(meter.time_s)
         self._attribution.loading = self._loading()
         self._attribution.resolution_s = meter.resolution_s
         self._attribution.reading(meter.time_s, meter.energy)
@@ -99,22 +95,9 @@ class EnergyMeter:
         self._accounts.clear()
         client.on_work = lambda work: self._work(client, work)
 
-    def lost(self, requests: Collection[int] = ()) -> None:
-        """Take the loss of the engine, which was at work for `requests`.
-
-        Whatever is drawn until another is at work again, or nobody waits for that, goes with it.
-        """
-        now_s = self._clock()
-        if self._lost is not None:
-            self._lost.spend(now_s)
-            return
-        at_work = [account for (_, id), account in self._accounts.items() if id in requests]
-        models = [self._waiting[account] for account in at_work if account in self._waiting]
-        model = min(models or self._waiting.values(), default=None)
-        account = None if model is None else self._attribution.lost(now_s)
-        if model is not None and account is not None:
-            usage = RequestUsage(model, TokenCounts(), account=account)
-            self._lost = Loss(usage, account, self._attribution, now_s)
+    def lost(self) -> None:
+        """Take the loss of the engine."""
+        self._attribution.lost(self._clock())
 
     # --- one request
 
@@ -124,13 +107,11 @@ class EnergyMeter:
 
     def handed(self, usage: RequestUsage, client: EngineClient, request: int) -> None:
         """`client` has the request now, under the number `request`."""
-        self._found()
         if usage.account is None:
             usage.account = self._attribution.open(self._clock())
         usage.begin(usage.account)
         usage.request = request
         self._accounts[client, request] = usage.account
-        self._waiting[usage.account] = usage.model
 
     def companion(self, usage: RequestUsage) -> Callable[[float, float, bool], None]:
         """Open the account of a request of the companion; return what takes each span of its time.
@@ -151,7 +132,6 @@ class EnergyMeter:
         account, end_s = usage.account, self._clock()
         if account is None:
             account = usage.account = self._attribution.open(end_s)
-        self._waits_no_more(account)
         supply = self._monitor.supply
         if supply is not None:
             self._monitor.hurry()
@@ -200,7 +180,9 @@ class EnergyMeter:
     def leave(self, usage: RequestUsage, status: Status) -> None:
         """Book a request that was broken off, once the engine has told of it."""
         if usage.account is not None and not usage.booked:
-            self._start(self._settle_later(usage, status))
+            task = asyncio.create_task(self._settle_later(usage, status))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
     @contextmanager
     def leaving(self, usage: RequestUsage) -> Generator[None]:
@@ -235,7 +217,6 @@ class EnergyMeter:
 
     async def finish(self) -> None:
         """Book the requests that are still on their way out."""
-        self._found()
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
@@ -282,30 +263,10 @@ class EnergyMeter:
         await self._told.reach(self._clock(), TOLD_S)
         account = usage.account
         if account is not None and not account.busy_s:  # refused: nothing that anybody paid for
-            self._waits_no_more(account)
             self._attribution.close(account, self._clock())
             self._forget(account)
             return
         await self.settle(usage, status)
-
-    def _waits_no_more(self, account: Account) -> None:
-        """Let go of a request: the engine has told all of it, or its client has left."""
-        waited = self._waiting.pop(account, None) is not None
-        if waited and not self._waiting:
-            self._found()
-
-    def _found(self) -> None:
-        """Book the joules of a lost engine: another one works, or nobody waits for one."""
-        loss, self._lost = self._lost, None
-        if loss is not None:
-            loss.spend(self._clock())
-        if loss is not None and loss.account.busy_s > 0.0:
-            self._start(self.settle(loss.usage, "lost"))
-
-    def _start(self, chore: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.get_running_loop().create_task(chore)
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
 
     def _forget(self, account: Account) -> None:
         self._accounts = {key: a for key, a in self._accounts.items() if a is not account}

@@ -11,7 +11,6 @@ from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.core.requests import OWN_APP, Repeat
 from edge_rt.energy.account import Account
 from edge_rt.energy.app_budgets import Spending
-from edge_rt.energy.attribution import Attribution
 from edge_rt.energy.ledger_records import UsageRecord
 from edge_rt.engine.client import Event
 
@@ -68,23 +67,6 @@ class RequestUsage:
             self.made_by[event.index] = event.made
         if isinstance(event, Finished):
             self.constraint = event.constraint
-
-
-@dataclass
-class Loss:
-    """A request between a lost engine, last heard of at `since_s`, and the next engine."""
-
-    usage: RequestUsage
-    account: Account
-    attribution: Attribution
-    since_s: float
-
-    def spend(self, now_s: float) -> None:
-        """Charge the time until `now_s`, in which nothing was done."""
-        if now_s > self.since_s:
-            spent = self.account, 0.0, now_s - self.since_s
-            self.attribution.told(self.since_s, now_s, [spent])
-            self.since_s = now_s
 
 
 class Milestone:

@@ -348,7 +348,7 @@ class Container:
 
     def on_exit(self, reason: ExitReason) -> None:
         """Note why an engine ended."""
-        self.energy_meter.lost(reason.requests)
+        self.energy_meter.lost()
         self.pool.engine_ended(reason)
         if reason.short_of_memory:
             self.pool.forget_lost()

@@ -36,7 +36,7 @@ def test_every_stream_ends_as_if_nothing_had_been(own_daemon, tools, kills, hang
     assert all(stream.answers > 1 for stream in streams)
     assert daemon.status()["engine"]["restarts"] >= kills + hangs
     booked = daemon.http.get("/edge/v1/ledger?last=1000").json()["last"]
-    assert {line["status"] for line in booked} == {"lost", "done"}
+    assert {line["status"] for line in booked} == {"done"}
 
 
 def test_a_stopped_engine_is_replaced_when_it_is_wanted(own_daemon):

@@ -339,35 +339,28 @@ def test_an_engine_that_hangs_holds_windows_for_a_while_only() -> None:
     assert attribution.totals.attributed_j == pytest.approx(0.0, abs=1e-9)
 
 
-def test_what_a_lost_engine_told_nothing_of_has_an_account_of_its_own() -> None:
+def test_what_a_lost_engine_told_nothing_of_is_nobodys() -> None:
     attribution = Attribution(IdlePower(IDLE_W))
     account = attribution.open(0.0)
     steady(attribution, 1.0, ACTIVE_W)
     attribution.told(0.0, 0.6, [(account, 0.6, 0.0)])
-    lost = attribution.lost(1.0)
-    assert lost is not None
+    attribution.lost(1.0)
     assert not attribution._pending
-    steady(attribution, 1.0, ACTIVE_W, 1.0)
-    attribution.told(1.0, 1.5, [(lost, 0.0, 0.5)])  # the next one starts
+    steady(attribution, 1.0, ACTIVE_W, 1.0)  # the next one starts in half of it
     attribution.told(1.5, 2.0, [(account, 0.5, 0.0)])
     assert energy_j(attribution.close(account, 2.0)) == pytest.approx(1.1 * ADDED_W)
-    assert energy_j(attribution.close(lost, 2.0)) == pytest.approx(0.9 * ADDED_W)
+    assert attribution.totals.attributed_j == pytest.approx(1.1 * ADDED_W)
 
 
 def test_what_a_lost_engine_took_is_no_price_of_work() -> None:
     attribution = Attribution(IdlePower(IDLE_W), resolution_s=0.5)
     waiting = attribution.open(0.0)
     attribution.reading(0.0, Energy())
-    lost = attribution.lost(0.0)
-    assert lost is not None
     steady(attribution, 2.0, ACTIVE_W)
-    attribution.told(0.0, 2.0, [(lost, 0.0, 2.0)])
+    attribution.told(0.0, 0.0, [])
+    attribution.lost(2.0)
     attribution.told(2.0, 2.1, [(waiting, 0.1, 0.0)])
     assert not attribution.close(waiting, 2.1).modelled
-
-
-def test_nothing_is_lost_with_an_engine_that_was_asked_for_nothing() -> None:
-    assert Attribution(IdlePower(IDLE_W)).lost(1.0) is None
 
 
 def test_an_engine_lost_unnoticed_settles_when_requests_end() -> None:

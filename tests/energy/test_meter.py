@@ -12,7 +12,6 @@ import pytest
 from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.events import Finished
 from edge_rt.core.requests import Cost
-from edge_rt.engine.process import ExitReason
 from edge_rt.engine.protocol import EngineWork, WorkShare
 
 IDLE_W, BUSY_W = 3.0, 8.0
@@ -158,7 +157,7 @@ def test_a_request_that_was_refused_is_not_booked(kit: Any) -> None:
     kit.run(run())
 
 
-def test_what_is_lost_with_an_engine_is_booked_apart(kit: Any) -> None:
+def test_what_is_lost_with_an_engine_is_no_part_of_an_answer(kit: Any) -> None:
     """A second of work is told of, half of one is not, and the next engine takes two to start."""
 
     async def run() -> None:
@@ -179,34 +178,11 @@ def test_what_is_lost_with_an_engine_is_booked_apart(kit: Any) -> None:
         [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
         assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.0)
         await house.energy_meter.finish()
-        lost, done = sorted(house.book.recent(9), key=lambda entry: entry.busy_s, reverse=True)
-        assert (lost.status, lost.model, lost.completion_tokens) == ("lost", "tiny", 0)
-        assert lost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.5)
+        [done] = house.book.recent(9)
         assert (done.status, done.completion_tokens) == ("done", 2)
         [day] = house.book.totals(1)[1]
         assert (day.requests, day.unresolved) == (1, 0)
-        assert day.energy_j == pytest.approx((BUSY_W - IDLE_W) * 4.5)
-
-    kit.run(run())
-
-
-def test_what_is_lost_is_booked_on_the_model_that_was_at_work(kit: Any) -> None:
-    """Another one was asked as well, and had its turn before."""
-
-    async def run() -> None:
-        house = kit.house(models=("a", "b"))
-        house.senses.powered()
-        ended = ExitReason("signal SIGKILL, from outside", frozenset({2}), outside=True)
-        both = asyncio.Event()
-        house.scripts = [[kit.started(), both, ended], [kit.started(), both, ended]]
-        answers = [asyncio.create_task(house.answer(model)) for model in "ab"]
-        while len(house.asked) < 2:
-            await asyncio.sleep(0)
-        house.now += 1.0
-        both.set()
-        await asyncio.gather(*answers)
-        await house.energy_meter.finish()
-        assert [e.model for e in house.book.recent(9) if e.status == "lost"] == ["b"]
+        assert day.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.0)
 
     kit.run(run())
 
@@ -249,7 +225,7 @@ def test_who_leaves_before_there_is_another_engine_pays_for_what_was_told(
         answer.cancel()
         await asyncio.gather(answer, return_exceptions=True)
         await house.energy_meter.finish()
-        [entry] = [entry for entry in house.book.recent(9) if entry.status != "lost"]
+        [entry] = house.book.recent(9)
         assert entry.status == "cancelled"
         assert entry.energy_j == pytest.approx(BUSY_W - IDLE_W)
         assert entry.busy_s == pytest.approx(1.0)
@@ -257,8 +233,8 @@ def test_who_leaves_before_there_is_another_engine_pays_for_what_was_told(
     kit.run(run())
 
 
-def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
-    """A model that ended two engines is refused; what is drawn after that is nobody's."""
+def test_what_is_drawn_after_an_engine_that_nobody_waits_for_is_nobodys(kit: Any) -> None:
+    """A model that ended two engines is refused."""
 
     async def run() -> None:
         house = powered(kit)
@@ -274,10 +250,9 @@ def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
             await asyncio.sleep(0)
         worked(house, 60.0)()
         await house.energy_meter.finish()
-        booked = {entry.status: entry for entry in house.book.recent(9)}
-        assert set(booked) == {"failed", "lost"}
-        assert booked["lost"].busy_s == pytest.approx(0.5)
-        assert booked["lost"].energy_j == pytest.approx((BUSY_W - IDLE_W) * 0.5)
+        [failed] = house.book.recent(9)
+        assert failed.status == "failed"
+        assert failed.energy_j == pytest.approx(BUSY_W - IDLE_W)
 
     kit.run(run())
 

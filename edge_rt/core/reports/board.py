@@ -223,14 +223,14 @@ class AppTotal(msgspec.Struct, frozen=True):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """One request in the ledger, or the work that was lost with an engine."""
+    """One request in the ledger."""
 
     ended: float
     """When it ended, in Unix seconds."""
     model: str
     """Id of the model that answered."""
     status: Literal["done", "cached", "cancelled", "failed", "lost"]
-    """How it ended."""
+    """How it ended; `lost`: work that was lost with an engine, as earlier versions booked it."""
     prompt_tokens: int
     """Tokens of the prompt."""
     cached_tokens: int
