@@ -19,14 +19,11 @@ NOTHING_S = 1e-9  # less busy time than that has no price
 class Bill:
     """What a request took, final.
 
-    `energy_j`, of which `prefill_j` and `decode_j` are the parts, is what it added to what the
-    board draws anyway. All three are None, never 0, where that is not known. They are `modelled`
-    where it was served for less than the meter can resolve.
+    `energy_j` is what it added to what the board draws anyway; None, never 0, where that is not
+    known. It is `modelled` where the request was served for less than the meter can resolve.
     """
 
     energy_j: float | None
-    prefill_j: float | None
-    decode_j: float | None
     busy_s: float  # the engine's time for it alone
     power_w: float | None  # the board's mean while it lasted, others' work included
     modelled: bool = False
@@ -123,8 +120,8 @@ class Account:
         known = self._known()
         if not known:
             self.prefill_j = self.decode_j = 0.0
-        joules = (self.energy_j, self.prefill_j, self.decode_j) if known else (None, None, None)
-        self.bill = Bill(*joules, self.busy_s, self.power_w, modelled=known and brief)
+        energy_j = self.energy_j if known else None
+        self.bill = Bill(energy_j, self.busy_s, self.power_w, modelled=known and brief)
         return self.bill
 
     def _known(self) -> bool:

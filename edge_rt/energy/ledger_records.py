@@ -30,17 +30,7 @@ Status = Literal["done", "cached", "cancelled", "failed"]
 
 HOUR_S, DAY_S = 3_600, 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_FIGURES = [
-    "ended",
-    "seconds",
-    "busy_s",
-    "energy_j",
-    "prefill_j",
-    "decode_j",
-    "power_w",
-    "temp_c",
-    "saved_j",
-]
+_FIGURES = ("ended", "seconds", "busy_s", "energy_j", "power_w", "temp_c", "saved_j")
 _RANK: dict[Quality, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 KEPT = 1000  # requests; about 0.5 MB
 IDLE, REST = "(idle)", "(rest)"  # rows beside the applications
@@ -50,12 +40,8 @@ class UsageRecord(Booking, frozen=True):
     """One request and its cost; its day is the UTC day of `ended`.
 
     A figure that is not known is None, and so are figures of other modes of decoding than a model
-    by itself. `prefill_j` and `decode_j` are the parts of `energy_j`.
-    Raises ValueError where a figure is not finite, for it would spoil every sum.
+    by itself. Raises ValueError where a figure is not finite, for it would spoil every sum.
     """
-
-    prefill_j: float | None = None
-    decode_j: float | None = None
 
     def __post_init__(self) -> None:
         for name in _FIGURES:
@@ -214,7 +200,7 @@ def ledger_report(
         stored=stored,
         days=msgspec.convert(days, list[DayTotal], from_attributes=True),
         models=list(models),
-        last=msgspec.convert(last, list[Booking], from_attributes=True),
+        last=list(last),
         apps=_by_app({day.day: day for day in days}, apps),
         budgets=list(budgets),
     )

@@ -295,8 +295,6 @@ class EnergyMeter:
             seconds=cost.seconds,
             busy_s=bill.busy_s,
             energy_j=cost.energy_j,
-            prefill_j=None if cost.energy_j is None else bill.prefill_j,
-            decode_j=None if cost.energy_j is None else bill.decode_j,
             quality=cost.quality,
             power_w=cost.power_w,
             temp_c=cost.temp_c,

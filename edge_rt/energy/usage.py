@@ -115,8 +115,6 @@ def booking(repeat: Repeat, ended: float) -> UsageRecord:
         seconds=repeat.seconds,
         busy_s=0.0,
         energy_j=0.0,
-        prefill_j=0.0,
-        decode_j=0.0,
         quality="modelled",
         power_w=None,
         temp_c=None,

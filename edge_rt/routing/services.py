@@ -120,7 +120,7 @@ class RoutingServices:
         )
         tools = Tools(
             models=self.models,
-            manager=self.manager,
+            resident=lambda entry, load: self.manager.resident(entry, load=load),
             forecaster=self.forecaster,
             loads=self.variants.offloads,
             loaded=self.variants.load_config,

@@ -51,8 +51,6 @@ def entry(
         seconds=2.0,
         busy_s=0.5 * number,
         energy_j=0.25 * number if joules else None,
-        prefill_j=0.25 if joules else None,
-        decode_j=0.25 * (number - 1) if joules else None,
         quality="measured" if joules else "unresolved",
         power_w=4.5,
         temp_c=None,

@@ -15,8 +15,9 @@ def served(resolved_s: float = 2.0, joules: float = 10.0) -> Account:
 
 
 def test_a_resolved_bill_is_the_sum_of_its_phases() -> None:
-    bill = served().settle(105.0, 0.1)
-    assert (bill.energy_j, bill.prefill_j, bill.decode_j) == (10.0, 2.5, 7.5)
+    account = served()
+    bill = account.settle(105.0, 0.1)
+    assert (bill.energy_j, account.prefill_j, account.decode_j) == (10.0, 2.5, 7.5)
     assert (bill.busy_s, bill.resolved) == (2.0, True)
 
 
@@ -38,7 +39,7 @@ def test_what_is_not_known_is_unresolved_and_never_zero(
     account: Account, resolution_s: float
 ) -> None:
     bill = account.settle(105.0, resolution_s)
-    assert (bill.energy_j, bill.prefill_j, bill.decode_j) == (None, None, None)
+    assert (bill.energy_j, account.prefill_j, account.decode_j) == (None, 0.0, 0.0)
     assert not bill.resolved
     assert bill.busy_s == 2.0
     assert account.energy_j == 0.0
@@ -63,8 +64,9 @@ def test_turns_of_others_count_as_being_served() -> None:
 
 
 def test_who_was_served_for_less_than_the_meter_resolves_pays_the_price() -> None:
-    bill = served().settle(105.0, 3.1, price_w=3.0)  # served for 3 s
-    assert (bill.energy_j, bill.prefill_j, bill.decode_j) == (6.0, 1.5, 4.5)
+    account = served()
+    bill = account.settle(105.0, 3.1, price_w=3.0)  # served for 3 s
+    assert (bill.energy_j, account.prefill_j, account.decode_j) == (6.0, 1.5, 4.5)
     assert bill.modelled
 
 

@@ -47,8 +47,8 @@ def test_a_request_alone_pays_for_what_it_added() -> None:
         attribution.told(begin, begin + 0.76, [(account, 0.3, 0.46)])
     bill = attribution.close(account, 5.07)
     assert energy_j(bill) == pytest.approx(ADDED_W * 3.04, abs=2 * EDGE_J)
-    assert bill.prefill_j == pytest.approx(energy_j(bill) * 0.3 / 0.76)
-    assert bill.decode_j == pytest.approx(energy_j(bill) * 0.46 / 0.76)
+    assert account.prefill_j == pytest.approx(energy_j(bill) * 0.3 / 0.76)
+    assert account.decode_j == pytest.approx(energy_j(bill) * 0.46 / 0.76)
     assert bill.busy_s == pytest.approx(3.04)
     assert bill.power_w == pytest.approx(ACTIVE_W, abs=0.2)
     totals = attribution.totals

@@ -61,8 +61,7 @@ def test_a_request_pays_for_what_it_adds_to_the_board(kit: Any) -> None:
         [entry] = house.book.recent(9)
         assert (entry.model, entry.status, entry.quality) == ("tiny", "done", "measured")
         assert (entry.prompt_tokens, entry.completion_tokens) == (3, 2)
-        assert entry.prefill_j == pytest.approx(0.25 * cost.energy_j)
-        assert entry.decode_j == pytest.approx(0.75 * cost.energy_j)
+        assert entry.energy_j == cost.energy_j
 
     kit.run(run())
 
@@ -99,7 +98,7 @@ def test_without_a_supply_nothing_is_made_up(kit: Any) -> None:
         assert cost.power_quality is None
         assert house.senses.hurries == 0
         [entry] = house.book.recent(9)
-        assert (entry.energy_j, entry.prefill_j, entry.decode_j) == (None, None, None)
+        assert entry.energy_j is None
         assert entry.busy_s == pytest.approx(1.0)
 
     kit.run(run())

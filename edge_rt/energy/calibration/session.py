@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from edge_rt.board_model.calibration import ModelCalibration, save_calibration
 from edge_rt.core.errors import StoreError, Unavailable
@@ -33,26 +32,17 @@ LOAD_S = 5.0  # after which a model that was loaded otherwise may be asked for a
 SHORTEST_S = 2.0  # below which a thread count is not begun
 
 
-class ResidentModels(Protocol):
-    """What has models in the engine's memory; see routing's ModelManager."""
-
-    def resident(
-        self, entry: ModelRecord, partner: ModelRecord | None = None, load: LoadConfig | None = None
-    ) -> AbstractAsyncContextManager[Resident]:
-        """Have `entry` in memory while the block runs."""
-        ...
-
-
 @dataclass(frozen=True)
 class Tools:
     """What a calibration is made with.
 
-    `loads` gives the ways to load a model, the first for each number of layers on a GPU, and
-    `loaded` the present one. Files go to `folder`; `clock` is in seconds, `wall` gives the date.
+    `resident` has a model in memory while its block runs. `loads` gives the ways to load a model,
+    the first for each number of layers on a GPU, and `loaded` the present one. Files go
+    to `folder`; `clock` is in seconds, `wall` gives the date.
     """
 
     models: ModelDirectory
-    manager: ResidentModels
+    resident: Callable[[ModelRecord, LoadConfig | None], AbstractAsyncContextManager[Resident]]
     forecaster: Forecaster
     loads: Callable[[ModelRecord], Sequence[LoadConfig]]
     loaded: Callable[[ModelRecord], LoadConfig]
@@ -110,7 +100,7 @@ class Session:
         yield self._at(f"loading {name}")
         found: list[ModelCalibration] = []
         try:
-            async with self._tools.manager.resident(entry, load=load) as resident:
+            async with self._tools.resident(entry, load) as resident:
                 self._check(entry, load)
                 for number, threads in enumerate(self._counts):
                     came: list[Measurement] = []
