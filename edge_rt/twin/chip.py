@@ -227,31 +227,3 @@ def fan_files(folders: Folders, *, jetson: bool) -> Iterator[ShownFile]:
     speed = folders.hwmon("pwm_tach", {}) / "rpm" if jetson else driver / "fan1_input"
     yield ShownFile(NumberFile(driver / "pwm1"), lambda state: state.fan_duty * 255)
     yield ShownFile(NumberFile(speed), lambda state: state.fan_works * state.fan_duty * _RPM)
-
-
-def core_temps(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
-    """Show the temperatures of an x86 package by its own driver, in whole degrees."""
-    names = ["Package id 0", *(f"Core {core}" for core in range(shape.cores))]
-    labels = {f"temp{n}_label": name for n, name in enumerate(names, 1)}
-    crit = {f"temp{n}_crit": round(shape.throttle_c * 1e3) for n in range(1, len(names) + 1)}
-    folder = folders.hwmon("coretemp", labels | crit)
-    for n in range(1, len(names) + 1):
-        file = NumberFile(folder / f"temp{n}_input")
-        yield ShownFile(file, lambda state: round(state.chip_c) * 1000)
-
-
-def throttle_counts(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
-    """Show how often an x86 package throttled: a count for each time that it began."""
-    counted, throttled = 0, False
-
-    def count(state: PlantState) -> int:
-        nonlocal counted, throttled
-        counted += state.throttle_state > 0 and not throttled
-        throttled = state.throttle_state > 0
-        return counted
-
-    for core in range(shape.cores):
-        cpu = folders.sysfs / "devices" / "system" / "cpu" / f"cpu{core}"
-        folders.write(cpu / "topology", {"physical_package_id": 0, "core_id": core})
-        folder = folders.write(cpu / "thermal_throttle", {})
-        yield ShownFile(NumberFile(folder / "package_throttle_count"), count)

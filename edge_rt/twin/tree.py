@@ -6,15 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_rt.twin.chip import (
-    CpuClocks,
-    GpuClocks,
-    cooling,
-    core_temps,
-    fan_files,
-    throttle_counts,
-    zones,
-)
+from edge_rt.twin.chip import CpuClocks, GpuClocks, cooling, fan_files, zones
 from edge_rt.twin.filesystem import Folders, ShownFile, TextFile
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import PlantState
@@ -166,6 +158,3 @@ def _rest(folders: Folders, shape: Shape) -> Iterator[ShownFile]:
         yield pmic_power(folders, shape.board)
     if shape.fan_points:
         yield from fan_files(folders, jetson=bool(shape.gpu_steps_hz))
-    if "x86_64" in shape.board.match.architectures:
-        yield from core_temps(folders, shape)
-        yield from throttle_counts(folders, shape)
