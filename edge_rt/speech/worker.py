@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
-from edge_rt.core.system.process import end_with_parent, frames, write_frame
+from edge_rt.core.system.process import end_with_parent, frames, go_first, write_frame
 from edge_rt.speech.protocol import NOT_INSTALLED, Reply, SpeechRefusal, Task, Transcribe
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from edge_rt.speech.voice import Voice
 
 EXTRA = "pip install 'edge-rt[speech]'"
-_SOONER = "800"  # points of the kernel's, by which it is killed first where memory is short
 _decoder = msgspec.msgpack.Decoder(Task)
 
 
@@ -33,8 +31,7 @@ def main() -> int:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no reply
     end_with_parent(replies.fileno())
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_SOONER)
+    go_first()
     # Threads that spin while they wait would heat the board, and be counted as work.
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 

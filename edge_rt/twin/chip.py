@@ -85,21 +85,14 @@ class CpuClocks:
 
 
 class GpuClocks:
-    """The GPU's devfreq devices, and its load where the driver tells that.
-
-    The first device has the clock that work needs, the others stand still at the lowest.
-    """
+    """The GPU's devfreq device, and its load where the driver tells that."""
 
     def __init__(self, folders: Folders, shape: Shape) -> None:
         prior, self._steps_hz = shape.prior.gpu, shape.gpu_steps_hz
         self._limit_hz = self._steps_hz[0]
-        device, *others = prior.devices
-        folder = self._device(folders, prior.folder, device)
+        folder = self._device(folders, prior.folder, prior.device)
         self._now, self._top = NumberFile(folder / "cur_freq"), NumberFile(folder / "max_freq")
         self._load = NumberFile(folder.parents[1] / "load") if prior.tells_load else None
-        for other in others:
-            fixed = {"cur_freq": _whole(self._steps_hz[-1]), "max_freq": _whole(self._steps_hz[0])}
-            folders.write(self._device(folders, prior.folder, other), fixed)
 
     def limit_hz(self) -> float:
         """Return what others have written to max_freq, within what is possible."""

@@ -33,7 +33,6 @@ class PlantState:
 
     time_s: float
     temps_c: tuple[float, ...]  # of the nodes, the chip first
-    ambient_c: float
     busy_cores: float
     clocks_hz: tuple[float, ...]  # by policy
     cap_hz: float  # the highest clock that the throttle allows
@@ -134,7 +133,6 @@ class Plant:
         return PlantState(
             self.time_s,
             tuple(self._heat.temps_c),
-            conditions.ambient_c,
             use.cores,
             clocks,
             self._cap_hz(conditions),

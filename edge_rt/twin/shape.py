@@ -40,7 +40,7 @@ class RailShare:
 class GpuPrior:
     """The graphics processor of a class of boards; the profile tells whether there is one."""
 
-    devices: tuple[str, ...] = ("gpu",)  # of devfreq, first the one whose clock counts
+    device: str = "gpu"  # of devfreq
     folder: str = "devices/platform"  # where below /sys its driver has the devices
     tells_load: bool = True
     busy_w_per_hz: float = 8e-9  # of its top clock, where it is busy all the time

@@ -146,7 +146,7 @@ def test_a_profile_s_own_gpu_is_simulated_too() -> None:
 @pytest.mark.parametrize("name", WITH_GPU)
 def test_the_readers_see_its_rail_clock_and_load(tmp_path: Path, name: str) -> None:
     stage, shape = Stage(name, tmp_path / "board"), shape_of(name)
-    device, rail = shape.prior.gpu.devices[0], rail_of(name)
+    device, rail = shape.prior.gpu.device, rail_of(name)
     idle = stage.readings.read()
     assert idle[device, "clock_hz"] == pytest.approx(shape.gpu_steps_hz[-1])
     assert idle[f"{device} max", "clock_hz"] == pytest.approx(shape.gpu_steps_hz[0])

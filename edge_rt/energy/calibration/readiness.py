@@ -33,12 +33,6 @@ class Readiness:
         self._governor_loop, self._pause = governor_loop, pause
         self._cpu, self._engine = cpu, engine
 
-    @property
-    def temp_c(self) -> float | None:
-        """The hottest zone; None where none is read."""
-        seen = self._governor_loop.seen
-        return None if seen is None else seen.temp_c
-
     def obstacle(self) -> str | None:
         """Return what keeps the board from its full speed now; None: nothing."""
         limits, seen = self._governor_loop.limits, self._governor_loop.seen
