@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, cast, get_args
+from typing import Literal, cast, get_args
 
 from edge_rt.config.board import Board
-from edge_rt.twin.load import WatchedUsage
+from edge_rt.twin.load import WatchedLoad, WatchedUsage
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 from edge_rt.twin.tree import BoardTree
@@ -81,14 +81,6 @@ class Script:
         return Conditions(ambient_c, "fan-failure" not in kinds, "undervoltage" in kinds)
 
 
-class Watched(Protocol):
-    """The process whose CPU and GPU time heats the board."""
-
-    def look(self) -> WatchedUsage | None:
-        """Return what was used since the last look; None once there is nobody to watch."""
-        ...
-
-
 class Twin:
     """A plant with its script and its files. `clock` is in seconds."""
 
@@ -96,7 +88,7 @@ class Twin:
         self,
         board: Board,
         root: Path,
-        watched: Watched,
+        watched: WatchedLoad,
         ambient_c: float = 25.0,
         seed: int = 0,
         events: Sequence[Event] = (),
