@@ -42,7 +42,7 @@ from pathlib import Path
 from edge_rt.board.discovery import discover
 from edge_rt.board.profile import roots, wanted
 
-found = discover(roots(Path({str(extra)!r})), wanted(None, Path({str(extra)!r}), {{}}))
+found = discover(roots(Path({str(extra)!r})), wanted(None, Path({str(extra)!r})))
 print(*(skip.reason for skip in found.skipped if skip.name == "broken"))
 """
     assert said(extra, program) == [

@@ -119,19 +119,11 @@ def row(verdicts: Sequence[Verdict]) -> Row:
         "mask_wrong": len(wrong),
         "accepted_wrongly": sum(text.startswith("accepted") for text in wrong),
         "refused_wrongly": sum(text.startswith("refused") for text in wrong),
-        "named": _named(verdicts),
         "wrong": [f"{v.id}: {text}" for v in compiled for text in v.wrong],
         "refused_for": dict(_reasons(v.refused for v in verdicts if v.refused is not None)),
     }
 
 
-def _named(verdicts: Sequence[Verdict]) -> float | None:
-    """The share of refusals that name a keyword."""
-    refused = [verdict.refused for verdict in verdicts if verdict.refused is not None]
-    return sum("the keyword `" in why for why in refused) / len(refused) if refused else None
-
-
 def _reasons(refused: Iterable[str]) -> list[tuple[str, int]]:
-    """The keywords that refusals name, the most frequent first."""
-    found = (why.partition("the keyword `")[2].partition("`")[0] or "other" for why in refused)
-    return Counter(found).most_common()
+    """The reasons of refusals, the most frequent first."""
+    return Counter(why.partition("enforced: ")[2] or why for why in refused).most_common()

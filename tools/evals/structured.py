@@ -25,7 +25,6 @@ _COLUMNS = (
     ("what", text("name")),
     ("schemas", text("schemas")),
     ("compiled, %", percent("compiled")),
-    ("named when refused, %", percent("named")),
     ("tests", text("tests")),
     ("mask_wrong", text("mask_wrong")),
 )
