@@ -207,7 +207,7 @@ State = NDArray[np.float32]
 """What the layers of a model make of a token, (width,)."""
 
 
-class Ahead(NamedTuple):
+class HeadsGuess(NamedTuple):
     """What heads make of a token: logits of the one behind the next, and their own state."""
 
     logits: NDArray[np.float32]  # (vocab,), valid until the next guess
@@ -226,7 +226,7 @@ class Heads(Protocol):
 
     def guess(
         self, seq: int, start: int, tokens: Sequence[int], states: Sequence[State]
-    ) -> Ahead | None:
+    ) -> HeadsGuess | None:
         """Read `tokens` of `seq` from place `start` on, each with the state that led to it.
 
         None: that did not work, and nothing but a guess is lost.

@@ -62,7 +62,7 @@ def _between(values: Bins, chances: Bins) -> Bins:
     return values[below] + (values[below + 1] - values[below]) * (chances * _STEPS - below)
 
 
-class Account:
+class DraftAccount:
     """Seconds of an answer: without drafts up to here, and less than that with them."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class DraftLength:
     """
 
     def __init__(
-        self, most: int, times: PassTimes, known: Experience, account: Account | None = None
+        self, most: int, times: PassTimes, known: Experience, account: DraftAccount | None = None
     ) -> None:
         """Allow drafts of at most `most` tokens.
 
@@ -98,7 +98,7 @@ class DraftLength:
         self._trying = False
         self._guesses = 0
         self._drafts = False
-        self._account = account or Account()
+        self._account = account or DraftAccount()
 
     def read(self, seconds: float) -> None:
         """Note that the target read the prompt in `seconds`."""

@@ -15,7 +15,7 @@ from typing import Any
 import llama_cpp.llama_cpp
 import numpy as np
 
-from edge_rt.backends.base import Ahead, State
+from edge_rt.backends.base import HeadsGuess, State
 from edge_rt.backends.llama.memory import held
 
 lib: Any = llama_cpp.llama_cpp  # its types say what ctypes stores, not what it takes
@@ -62,7 +62,7 @@ class LlamaHeads:
 
     def guess(
         self, seq: int, start: int, tokens: Sequence[int], states: Sequence[State]
-    ) -> Ahead | None:
+    ) -> HeadsGuess | None:
         self._make_room(seq, start, len(tokens))
         last = len(tokens) - 1
         # llama.cpp takes states, and logits of some, from the first rows, wanted or not.
@@ -72,7 +72,7 @@ class LlamaHeads:
             return None
         logits, state = lib.llama_get_logits_ith(self._context, 0), self._state(self._context, 0)
         assert state is not None, "it was wanted"
-        return Ahead(np.ctypeslib.as_array(logits, (self._vocab,)), state)
+        return HeadsGuess(np.ctypeslib.as_array(logits, (self._vocab,)), state)
 
     def close(self) -> None:
         """Free all its memory."""

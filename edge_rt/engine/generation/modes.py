@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_rt.backends.base import Backend, Foresees
 from edge_rt.core.decoding import Mode
 from edge_rt.core.errors import EngineError
-from edge_rt.decoding.draft_length import Account, DraftLength
+from edge_rt.decoding.draft_length import DraftAccount, DraftLength
 from edge_rt.decoding.drafts import Exact, LookupPool
 from edge_rt.decoding.entropy_gate import EntropyGate
 from edge_rt.decoding.experience import Experience, PassTimes
@@ -130,7 +130,7 @@ class Modes:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
         most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
         first, *others = answer.sequences
-        account, pool = Account(), self._pool(answer.request.client)
+        account, pool = DraftAccount(), self._pool(answer.request.client)
         length = DraftLength(most, times, learnt.looked, account)
         pooled = pool and (pool, DraftLength(most, times, learnt.pooled, account))
         looked = LookupSource(first, length, pooled)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from family_gguf import write_family
 
-from edge_rt.backends.base import Ahead, State
+from edge_rt.backends.base import HeadsGuess, State
 from edge_rt.backends.llama import heads
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.llama.heads import LlamaHeads
@@ -40,10 +40,12 @@ def read(backend: LlamaBackend) -> tuple[LlamaHeads, list[State]]:
     return backend.heads, [state for state in states if state is not None]
 
 
-def guess(heads: LlamaHeads, start: int, tokens: Sequence[int], states: Sequence[State]) -> Ahead:
+def guess(
+    heads: LlamaHeads, start: int, tokens: Sequence[int], states: Sequence[State]
+) -> HeadsGuess:
     ahead = heads.guess(0, start, tokens, states)
     assert ahead is not None
-    return Ahead(ahead.logits.copy(), ahead.state)
+    return HeadsGuess(ahead.logits.copy(), ahead.state)
 
 
 def test_guesses_do_not_depend_on_the_pieces_of_what_is_read(backend: LlamaBackend) -> None:

@@ -17,7 +17,7 @@ from conformance import NEAR_TIE, ROUNDING, Logits, difference, feed
 from family_gguf import FAMILIES, write_family
 from heard import Heard, Listener
 
-from edge_rt.backends.base import Ahead, State
+from edge_rt.backends.base import HeadsGuess, State
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.core.decoding import Mode, Sampling
 from edge_rt.engine.kv import checkpoints as spare
@@ -238,14 +238,16 @@ def test_guesses_of_heads_change_nothing(
         assert backend.heads is not None
         guess, read = backend.heads.guess, list[int]()
 
-        def rehearsed(seq: int, start: int, tokens: list[int], states: list[State]) -> Ahead | None:
+        def rehearsed(
+            seq: int, start: int, tokens: list[int], states: list[State]
+        ) -> HeadsGuess | None:
             ahead = guess(seq, start, tokens, states)
             assert ahead is not None
             read.append(len(tokens))
             right = whole[start + len(tokens) - len(prompt)]
             logits = np.zeros_like(ahead.logits)
             logits[right if len(read) % 3 else (right + 1) % 250] = 20.0
-            return Ahead(logits, ahead.state)
+            return HeadsGuess(logits, ahead.state)
 
         monkeypatch.setattr(backend.heads, "guess", rehearsed)
         heard = front.ask(2, prompt, max_tokens=80, mode=Mode("lookup"))
