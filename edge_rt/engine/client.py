@@ -32,7 +32,6 @@ from edge_rt.engine.protocol import (
     Failed,
     Generate,
     Hello,
-    KeepPrefixes,
     Loaded,
     LoadFailed,
     LoadModel,
@@ -40,7 +39,6 @@ from edge_rt.engine.protocol import (
     Ping,
     Pong,
     RunTensors,
-    SetLimits,
     Shutdown,
     StepOutput,
     ToEngine,
@@ -181,7 +179,7 @@ class EngineClient(asyncio.Protocol):
         """Send a ping to the decode loop, which owes an answer until it sends one."""
         if not self.lost.is_set():
             self._nudges.add(nonce := next(self._ids))
-            self._send(Ping(nonce))
+            self.send(Ping(nonce))
 
     def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
         """Yield the events of the request that `make` builds from its id, until every answer ended.
@@ -201,7 +199,7 @@ class EngineClient(asyncio.Protocol):
         self._streams[request.id] = queue = asyncio.Queue[Any]()
         self._requests[request.id] = request
         try:
-            self._send(request)
+            self.send(request)
             while answers:
                 event = await queue.get()
                 if isinstance(event, Exception):
@@ -212,7 +210,7 @@ class EngineClient(asyncio.Protocol):
         finally:
             del self._streams[request.id], self._requests[request.id]
             if answers and not self.lost.is_set():
-                self._send(Cancel(request.id))
+                self.send(Cancel(request.id))
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
         """Load a model; raises ModelFileError with the engine's reason."""
@@ -266,20 +264,6 @@ class EngineClient(asyncio.Protocol):
             raise RequestError(told.message, param=param, code="invalid_value")
         return told
 
-    def set_limits(
-        self,
-        threads: int,
-        duty: float = 1.0,
-        prefill_chunk: int | None = None,
-        prompt_duty: float | None = None,
-    ) -> None:
-        """Limit the engine from its next pass on; see SetLimits."""
-        self._send(SetLimits(threads, duty, prefill_chunk, prompt_duty))
-
-    def keep_prefixes(self, keep: KeepPrefixes) -> None:
-        """Have beginnings of prompts kept for models that are loaded from now on."""
-        self._send(keep)
-
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
         """Return what is kept of prompts, once `forget` is gone."""
         nonce = next(self._ids)
@@ -291,18 +275,19 @@ class EngineClient(asyncio.Protocol):
         """Ask the engine to free everything and exit; what is under way raises EngineStopped."""
         self._stopping = True
         if not self.lost.is_set():
-            self._send(Shutdown())
+            self.send(Shutdown())
 
     async def _ask(self, message: ToEngine, key: int | tuple[str, str]) -> ToFront:
         future: asyncio.Future[ToFront] = asyncio.get_running_loop().create_future()
         self._replies[key] = future
         try:
-            self._send(message)
+            self.send(message)
             return await future
         finally:
             self._replies.pop(key, None)
 
-    def _send(self, message: ToEngine) -> None:
+    def send(self, message: ToEngine) -> None:
+        """Tell the engine something; raises EngineLost if it is gone."""
         if self._transport is None or self.lost.is_set():
             raise EngineLost("the engine is gone", self.exit_reason, useful=self.useful)
         self._transport.write(encode(message))

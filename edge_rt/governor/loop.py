@@ -17,6 +17,7 @@ from edge_rt.config.schema import BudgetConfig
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import SetLimits
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
@@ -285,4 +286,6 @@ def _duties(limits: Limits) -> tuple[float, float]:
 
 def _send(client: EngineClient, limits: Limits) -> None:
     with contextlib.suppress(EngineLost):  # the next one is greeted
-        client.set_limits(limits.threads, limits.duty, limits.prefill_chunk, limits.prompt_duty)
+        client.send(
+            SetLimits(limits.threads, limits.duty, limits.prefill_chunk, limits.prompt_duty)
+        )

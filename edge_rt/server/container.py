@@ -342,7 +342,7 @@ class Container:
         self.energy_meter.listen(client)
         self.governor_loop.greet(client)
         if self._keep is not None:
-            client.keep_prefixes(self._keep)
+            client.send(self._keep)
         if self.supervisor.restarts:
             self._follow(self.pool.restore())
 

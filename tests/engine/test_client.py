@@ -222,13 +222,13 @@ async def test_events_come_in_order_until_every_answer_ended(
     engine.say(*said)
     events = await task
     assert events == [said[0], *said[1].deltas, said[2], *said[3].deltas, said[4]]
-    client.set_limits(1)
+    client.send(SetLimits(1))
     assert await engine.next() == SetLimits(1)  # and no Cancel before it
 
 
 @with_engine
 async def test_limits_are_told_as_they_were_set(client: EngineClient, engine: Engine) -> None:
-    client.set_limits(2, 0.5, prefill_chunk=32, prompt_duty=0.25)
+    client.send(SetLimits(2, 0.5, prefill_chunk=32, prompt_duty=0.25))
     assert await engine.next() == SetLimits(2, 0.5, 32, 0.25)
 
 
@@ -492,7 +492,7 @@ async def test_a_lost_client_refuses_everything(client: EngineClient, engine: En
     with pytest.raises(EngineLost):
         await listed(client.generate(make))
     with pytest.raises(EngineLost):
-        client.set_limits(1)
+        client.send(SetLimits(1))
     client.shut_down()  # there is nothing left to shut down
 
 

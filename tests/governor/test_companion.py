@@ -91,7 +91,7 @@ def test_what_is_not_known_stays_so_and_another_process_counts_from_nothing(
 def loop(limits: Limits, companion: FakeCompanion, working: bool) -> tuple[Any, list[Any]]:
     """Return a loop with these limits in force, and what it tells the engine."""
     told: list[Any] = []
-    engine = SimpleNamespace(working=working, set_limits=lambda *limits: told.append(limits))
+    engine = SimpleNamespace(working=working, send=told.append)
     whole = GovernorLoop(
         lambda snapshot: cast(Any, SimpleNamespace(limits=limits)),
         cast(Any, None),
@@ -131,5 +131,5 @@ def test_it_obeys_the_duty_of_prompts_and_shares_what_there_is(
     whole, told = loop(limits, companion, working)
     whole._tell()
     assert companion.told == [own]
-    [(_, duty, _, prompt_duty)] = told
-    assert (duty, prompt_duty) == engines
+    [said] = told
+    assert (said.duty, said.prompt_duty) == engines

@@ -15,6 +15,7 @@ from edge_rt.core.errors import Unavailable
 from edge_rt.core.limits import ClockSteps, Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import SetLimits
 from edge_rt.engine.supervisor import Supervisor
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.history import BoardHistory
@@ -56,11 +57,11 @@ class Engine:
         self.prompt_duties: list[float | None] = []
         self.gone = False
 
-    def set_limits(self, *limits: Any) -> None:
+    def send(self, limits: SetLimits) -> None:
         if self.gone:
             raise EngineLost("gone")
-        self.told.append(limits[:3])
-        self.prompt_duties.append(limits[3])
+        self.told.append((limits.threads, limits.duty, limits.prefill_chunk))
+        self.prompt_duties.append(limits.prompt_duty)
 
 
 class FakeGovernor:

@@ -22,7 +22,7 @@ from edge_rt.config.schema import (
 )
 from edge_rt.core.limits import ClockSteps
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import KeepPrefixes
+from edge_rt.engine.protocol import KeepPrefixes, SetLimits
 from edge_rt.server.container import Container
 from edge_rt.testing.board import FakeBoard
 
@@ -63,9 +63,10 @@ def test_each_engine_is_told_what_to_keep_of_prompts(
 
     class Client:
         hello = None
-        keep_prefixes = staticmethod(said.append)
 
-        def set_limits(self, *limits: Any) -> None: ...
+        def send(self, message: KeepPrefixes | SetLimits) -> None:
+            if isinstance(message, KeepPrefixes):
+                said.append(message)
 
     async def run() -> None:
         rooms(tmp_path, cache=cache)._greet(cast(EngineClient, Client()))
