@@ -31,7 +31,7 @@ def test_without_a_known_name_the_usage_is_an_error(argv: list[str]) -> None:
 def test_a_benchmark_gets_its_own_options() -> None:
     done = run("serve", "--help")
     assert done.returncode == 0, done.stderr
-    for option in ("--json", "--quick", "--rounds", "--data"):
+    for option in ("--json", "--quick", "--rounds"):
         assert option in done.stdout
 
 
