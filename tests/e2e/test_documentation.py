@@ -14,7 +14,7 @@ from doc_examples import blocks, command_lines
 
 pytestmark = pytest.mark.slow  # the models of the tests write at length
 
-CLIENTS = ("run", "status", "ps", "sensors", "top", "ledger", "plan", "cache", "router", "report")
+CLIENTS = ("run", "status", "ps", "sensors", "top", "ledger", "plan", "cache", "report")
 SHORT = {"run": ("--max-tokens", "8"), "plan": ("--max-tokens", "8")}  # the last one counts
 OTHERS = ("qwen", "recorded", "--watch")  # models and folders that are not here; no end
 

@@ -132,13 +132,13 @@ def test_answers_go_on_however_often_engines_are_ended(
 
 def test_it_is_told_everywhere(daemon: Daemon) -> None:
     response = daemon.post(ASK | GREEDY | {"edge": TURNS})
-    assert response.headers["x-edge-mode"] == "switch:token"
+    assert response.headers["x-edge-mode"] == "switch:entropy"
     assert response.headers["x-edge-partner"] == SMALL
     [last] = daemon.http.get("/edge/v1/ledger?days=1&last=1").json()["last"]
     edge = response.json()["edge"]
-    assert (last["mode"], last["partner"]) == ("switch:token", SMALL)
+    assert (last["mode"], last["partner"]) == ("switch:entropy", SMALL)
     assert last["large_tokens"] == edge["large_tokens"]
-    assert f'edge_rt_mode_tokens_total{{kind="large",mode="switch:token",model="{LARGE}"}}' in (
+    assert f'edge_rt_mode_tokens_total{{kind="large",mode="switch:entropy",model="{LARGE}"}}' in (
         daemon.metrics()
     )
     shown = daemon.run("run", "--mode", "speculative", "--max-tokens", "8", "Hi")

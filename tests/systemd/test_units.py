@@ -70,20 +70,6 @@ def test_systemd_finds_no_fault(analyze: str, layout: Layout) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_network_for_traces_is_that_of_the_collector(analyze: str, layout: Layout) -> None:
-    page = (SOURCES.parent / "docs/how-to/monitor.md").read_text()
-    drop_in = page.split("```ini\n")[1].split("```")[0]
-    service = layout.at(files.PLACES[files.SERVICE])
-    folder = service.with_name(f"{service.name}.d")
-    folder.mkdir()
-    (folder / "override.conf").write_text(drop_in)
-    argv = [analyze, "verify", "--man=no", "--recursive-errors=no", *units(layout)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert "IPAddressAllow=192.168.1.20" in drop_in
-    assert Units(files.SERVICE)["Service"]["IPAddressDeny"] == "any", "all other addresses"
-
-
 def test_memory_is_lent_to_boards_alone_that_somebody_names(analyze: str, layout: Layout) -> None:
     page = (SOURCES.parent / "docs/how-to/fleet.md").read_text()
     lender, borrower = (part.split("```")[0] for part in page.split("```ini\n")[1:])
