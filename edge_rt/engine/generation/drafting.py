@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from typing_extensions import override
+
 from edge_rt.backends.base import Heads
-from edge_rt.decoding.distribution import LogitsView
+from edge_rt.decoding.distribution import Logits, LogitsView
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact, Lookup, LookupPool, confidence
 from edge_rt.decoding.entropy_gate import EntropyGate
@@ -103,11 +105,8 @@ class LookupSource:
             self._length.read(self._sequence.spent_s)
         self._lookup.feed(text[self._fed :])
         self._fed = len(text)
-        found, matched, self._length = (
-            self._lookup.draft(most),
-            self._lookup.matched,
-            self._own_length,
-        )
+        found, matched = self._lookup.draft(most), self._lookup.matched
+        self._length = self._own_length
         if self._pooled is not None:
             pool, length = self._pooled
             other = pool.draft(text, most)
@@ -123,8 +122,8 @@ class LookupSource:
         self._length.verified(self._sure[:drafted], accepted)
 
 
-class DraftModel:
-    """What a smaller model would write, with the random numbers of those places."""
+class _Guesser:
+    """Guesses a draft token by token, while its length gains by the next one."""
 
     def __init__(
         self,
@@ -139,9 +138,31 @@ class DraftModel:
         self._look = look
         self._sure: list[float] = []
 
+    def verified(self, drafted: int, accepted: int) -> None:
+        self._length.verified(self._sure[:drafted], accepted)
+
+    def _adds(self, drafted: list[int], logits: Logits, most: int) -> bool:
+        """Add what `logits` say to the draft if it gains; return whether to guess another one."""
+        token = self._sequence.sampler.guess(logits, drafted)
+        guess = self._look(LogitsView(logits))
+        if not self._length.adds(self._sure, guess):
+            return False
+        drafted.append(token)
+        self._sure.append(guess)
+        self._added(token)
+        ends = len(drafted) == most or self._sequence.backend.ends(token)
+        return not ends and self._length.goes_on(self._sure)
+
+    def _added(self, token: int) -> None:
+        """Take note of a token of the draft."""
+
+
+class DraftModel(_Guesser):
+    """What a smaller model would write, with the random numbers of those places."""
+
     def draft(self, most: int, left: int) -> Guesses:
-        sequence, sure, drafted = self._sequence, self._sure, list[int]()
-        sure.clear()
+        sequence, drafted = self._sequence, list[int]()
+        self._sure.clear()
         sequence.forget_draft()
         most = min(most, sequence.backend.context - len(sequence.text) - 1)
         if most < 1 or not self._length.begins(sequence.unread, left):
@@ -149,23 +170,12 @@ class DraftModel:
         while True:
             yield sequence
             self._note_time()
-            logits = sequence.logits()
-            token = sequence.sampler.guess(logits, drafted)
-            guess = self._look(LogitsView(logits))
-            if not self._length.adds(sure, guess):
-                return drafted
-            drafted.append(token)
-            sure.append(guess)
-            sequence.guess(token)
-            if (
-                len(drafted) == most
-                or sequence.backend.ends(token)
-                or not self._length.goes_on(sure)
-            ):
+            if not self._adds(drafted, sequence.logits(), most):
                 return drafted
 
-    def verified(self, drafted: int, accepted: int) -> None:
-        self._length.verified(self._sure[:drafted], accepted)
+    @override
+    def _added(self, token: int) -> None:
+        self._sequence.guess(token)
 
     def _note_time(self) -> None:
         sequence = self._sequence
@@ -175,7 +185,7 @@ class DraftModel:
             self._times.read.add(sequence.spent_s / sequence.read)
 
 
-class HeadsSource:
+class HeadsSource(_Guesser):
     """What the heads of the model guess that it writes."""
 
     def __init__(
@@ -186,14 +196,13 @@ class HeadsSource:
         times: PassTimes,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._sequence, self._heads, self._clock = sequence, heads, clock
-        self._length, self._times = length, times
-        self._sure: list[float] = []
+        super().__init__(sequence, length, times)
+        self._heads, self._clock = heads, clock
 
     def draft(self, most: int, left: int) -> Guesses:
         yield from ()
-        sequence, sure, drafted = self._sequence, self._sure, list[int]()
-        sure.clear()
+        sequence, drafted = self._sequence, list[int]()
+        self._sure.clear()
         tokens, states = sequence.states(self._heads)
         if not tokens or not self._length.begins(0, left):
             return drafted
@@ -202,24 +211,9 @@ class HeadsSource:
             began = self._clock()
             ahead = self._heads.guess(sequence.held.id, start, tokens, states)
             self._times.draft.add(self._clock() - began)
-            if ahead is None:
+            if ahead is None or not self._adds(drafted, ahead.logits, most):
                 return drafted
-            token = sequence.sampler.guess(ahead.logits, drafted)
-            guess = LogitsView(ahead.logits).confidence
-            if not self._length.adds(sure, guess):
-                return drafted
-            drafted.append(token)
-            sure.append(guess)
-            if (
-                len(drafted) == most
-                or sequence.backend.ends(token)
-                or not self._length.goes_on(sure)
-            ):
-                return drafted
-            start, tokens, states = start + len(tokens), [token], [ahead.state]
-
-    def verified(self, drafted: int, accepted: int) -> None:
-        self._length.verified(self._sure[:drafted], accepted)
+            start, tokens, states = start + len(tokens), drafted[-1:], [ahead.state]
 
 
 def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
