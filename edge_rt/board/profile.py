@@ -17,7 +17,7 @@ from edge_rt.board.supply import known_of, measured
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
-from edge_rt.core.plugins import plugins
+from edge_rt.core.plugins import readers
 from edge_rt.core.reports.board import BoardName
 
 UNKNOWN = "unknown"
@@ -75,7 +75,7 @@ def wanted(board: Board | None, root: Path) -> WantedReaders:
 
 def installed_readers() -> dict[str, Callable[[], MakeReader]]:
     """Return the readers that other packages bring, by the names of their entry points."""
-    return {name: point.load for name, point in plugins("edge_rt.readers").items()}
+    return {name: point.load for name, point in readers().items()}
 
 
 def _model(board: Board) -> Coefficients | None:

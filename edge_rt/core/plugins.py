@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Group = Literal["edge_rt.readers"]
-
+READERS = "edge_rt.readers"  # the group of their entry points
 
 BUILDS = {
     "llama.cpp": ("llama-cpp-python",),
@@ -20,11 +19,11 @@ BUILDS = {
 
 
 @cache
-def plugins(group: Group) -> Mapping[str, EntryPoint]:
-    """Return the entry points of `group` by their names.
+def readers() -> Mapping[str, EntryPoint]:
+    """Return the entry points of sensor readers by their names.
 
     They are looked for once: what is installed later counts after the next start.
     """
     from importlib.metadata import entry_points  # takes 10 ms that few commands need
 
-    return {point.name: point for point in entry_points(group=group)}
+    return {point.name: point for point in entry_points(group=READERS)}

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from edge_rt.core.system.process import LENGTH
+from edge_rt.core.system.process import LENGTH, frame
 
 _PIECE = 65536  # bytes
 
@@ -57,7 +57,7 @@ class Child:
         """Send a frame; raises OSError."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(len(content).to_bytes(LENGTH, "big") + content)
+        self._process.stdin.write(frame(content))
         await self._process.stdin.drain()
 
     async def receive(self) -> bytes:

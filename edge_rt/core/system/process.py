@@ -136,9 +136,14 @@ def frames(source: BinaryIO) -> Iterator[bytes]:
         yield source.read(int.from_bytes(length, "big"))
 
 
+def frame(content: bytes) -> bytes:
+    """Return the content with its length before it."""
+    return len(content).to_bytes(LENGTH, "big") + content
+
+
 def write_frame(target: BinaryIO, content: bytes) -> None:
     """Write a frame at once."""
-    target.write(len(content).to_bytes(LENGTH, "big") + content)
+    target.write(frame(content))
     target.flush()
 
 
