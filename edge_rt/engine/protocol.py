@@ -206,7 +206,7 @@ class KeepPrefixes(Message, frozen=True):
 
 
 class AskPrefixes(Message, frozen=True):
-    """Ask what is kept of prompts, once `forget` is gone; answered by Prefixes."""
+    """Delete the prefixes that `forget` names, if any, and list the rest; answered by Prefixes."""
 
     nonce: int
     forget: Which | None = None

@@ -1,4 +1,4 @@
-"""What a program that a model wrote comes to; what it may not do is held by the checkers' tests."""
+"""Programs that a model wrote pass or fail; the checkers' tests hold the limits of the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tools/mutate`: which faults are drawn, and what is told of them; cosmic-ray makes them."""
+"""`tools/mutate` draws faults, which cosmic-ray makes, and reports how the tests met them."""
 
 from __future__ import annotations
 

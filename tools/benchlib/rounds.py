@@ -45,7 +45,7 @@ class Rounds:
         self.say(f"{label}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
 
     def of(self, side: str, measure: str) -> list[float]:
-        """Return what was found, round by round; empty when it was not measured."""
+        """Return a measure round by round; empty when it was not measured."""
         return self.found.get(side, {}).get(measure, [])
 
     def median(self, side: str, measure: str) -> float | None:

@@ -131,7 +131,7 @@ def mrpc(data: Path) -> list[Pair]:
 
 
 def joined(text: str) -> str:
-    """A sentence that was cut into tokens, as it was before."""
+    """Return a sentence without the blanks that a tokenizer has put into it."""
     for cut, whole in _JOINED:
         text = cut.sub(whole, text)
     return text.strip()

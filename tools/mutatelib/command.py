@@ -86,7 +86,7 @@ def _begin(tree: Path, room: str, session: Path) -> None:
 
 
 def _cosmic_ray(tree: Path, *words: str) -> None:
-    # A fault may have the size and the time of what it stands for: nothing is compiled.
+    # A mutated file may have the size and time of the original, so that bytecode would be stale.
     environ: Mapping[str, str] = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     argv = [sys.executable, "-m", "cosmic_ray.cli", *words]
     if status := subprocess.call(argv, cwd=tree, env={**os.environ, **environ}):
@@ -109,7 +109,7 @@ def draw(sessions: Sequence[Path], seed: int, count: int) -> None:
 
 
 def outcomes(sessions: Iterable[Path]) -> list[tuple[str, str]]:
-    """Return what came of each fault that was put in, and its patch."""
+    """Return the outcome of the tests for each fault that was put in, and its patch."""
     found: list[tuple[str, str]] = []
     for session in sessions:
         with closing(sqlite3.connect(session)) as db:

@@ -1,6 +1,6 @@
 """/health, /metrics, and routes under /edge/v1 that show the daemon's state or change it.
 
-GET: status, load, board, ledger, budget, history, router, trace and calibration. PUT: budget.
+GET: status, load, board, ledger, budget, history, trace and calibration. PUT: budget.
 POST: plan, calibrate and feedback.
 """
 

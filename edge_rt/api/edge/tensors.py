@@ -49,7 +49,7 @@ class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FlatNumbers(msgspec.Struct, frozen=True):
     """A tensor of an answer: `data` is flat, the last dimension fastest, or in base64.
 
-    In a list, what is no number, such as an infinity, is null.
+    In a list, null stands for a value that JSON has no number for, such as an infinity.
     """
 
     dtype: str

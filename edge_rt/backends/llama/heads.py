@@ -21,7 +21,7 @@ from edge_rt.backends.llama.memory import held
 lib: Any = llama_cpp.llama_cpp  # its types say what ctypes stores, not what it takes
 log = logging.getLogger(__name__)
 
-# Of which llama.cpp can compute them; of others it aborts, or keeps them unused.
+# Models whose heads llama.cpp can compute; with others it aborts, or keeps the heads unused.
 _ARCHITECTURES = ("qwen35", "qwen35moe", "qwen3next")
 _ROOM = 512  # tokens of a sequence whose keys and values are kept
 _MOST = 16  # tokens of a pass: a draft and one

@@ -21,10 +21,7 @@ if TYPE_CHECKING:  # what it imports takes long
 _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
 _GPU_NODES = ("nvidia0", "nvhost-gpu", "nvgpu", "nvhost-ctrl-gpu", "dri/renderD*")
 _GPU_LIBRARIES = {"libggml-cuda.so": "CUDA", "libggml-vulkan.so": "Vulkan"}
-_GPU_RIGHTS = (
-    "# the daemon's user has to be in groups video and render, as the service's is, and",
-    "# DeviceAllow= of the service's unit has to name its devices, as /proc/devices calls them",
-)
+_GPU_RIGHTS = "# the daemon's user has to be in groups video and render, as the service's is"
 
 
 def check_configuration(machine: ExaminedMachine) -> Iterator[Finding]:
@@ -122,7 +119,7 @@ def check_gpu(machine: ExaminedMachine) -> Iterator[Finding]:
         yield note("gpu", f"{what}; a running daemon tells more")
     else:
         judged = problem if layers else note
-        yield judged("gpu", f"the daemon finds none: {what}", *_GPU_RIGHTS)
+        yield judged("gpu", f"the daemon finds none: {what}", _GPU_RIGHTS)
 
 
 def _gpu(gpu: Json) -> str:

@@ -49,7 +49,7 @@ def compiled(constraint: Constraint, tokenizer: LLTokenizer, names: Mapping[str,
 
 
 def grammar_of(constraint: Constraint, names: Mapping[str, int]) -> str:
-    """Return what is asked for in llguidance's words.
+    """Return the constraint as a grammar of llguidance's.
 
     May raise any Exception.
     """
