@@ -56,12 +56,16 @@ def pid(matcher: Matcher) -> int:
 
 
 def running(pid: int) -> bool:
-    """Return whether it has not ended; its end may be a moment away."""
+    """Return whether it has not ended; its end may be a moment away.
+
+    The first thread of a process ends before others that still hold its sockets.
+    """
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return False
-    return state not in "ZX"
+    return state not in "ZX" or threads > 1
 
 
 def await_end(pid: int) -> None:
