@@ -87,7 +87,7 @@ def converted(tmp_path: Path, home: Path) -> Path:
     """A small model that was converted, checked against the original, and watched meanwhile."""
     gguf = write_tiny(tmp_path / "tiny.gguf", SIZES, byte_level("qwen2"), "Q4_1")
     seen, folder = Seen(tmp_path / "converting", home), tmp_path / "out" / "tiny-onnx"
-    program = "from edge_rt.cli.local.models_folders import convert_model; convert_model()"
+    program = "from edge_rt.cli.local.models_convert import convert_model; convert_model()"
     words = [sys.executable, "-c", program, str(gguf), str(folder), "--tokens", "40"]
     subprocess.run([*seen.through, *words], cwd=TOOLS, check=True)
     assert seen.families() <= {"AF_UNIX"}

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tiny_gguf import Tiny, byte_level, write_tiny
 
-from edge_rt.cli.local.models_folders import convert_model
+from edge_rt.cli.local.models_convert import convert_model
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.formats.card import CARD, LanguageModelCard, read_card
 

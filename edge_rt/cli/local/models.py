@@ -20,7 +20,7 @@ from edge_rt.cli.local.model_store import (
     fetch,
     with_store,
 )
-from edge_rt.cli.local.models_folders import convert_model, import_models
+from edge_rt.cli.local.models_convert import convert_model
 from edge_rt.cli.local.models_suggest import suggest_models
 from edge_rt.cli.progress import bar
 from edge_rt.cli.tables import output, put, put_document
@@ -40,7 +40,6 @@ def models() -> None:
 
 
 models.add_command(convert_model)
-models.add_command(import_models)
 models.add_command(suggest_models)
 
 

@@ -1,54 +1,20 @@
-"""The sha256 of files, SHA256SUMS as a list of it, and proof that stored files are unchanged."""
+"""The sha256 of files, and proof that stored files are unchanged."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from edge_rt.core.errors import DamagedFile, ModelFileError
-from edge_rt.core.files import open_regular, read_regular
+from edge_rt.core.files import open_regular
 from edge_rt.models.store.manifest import Manifest, ManifestRecord, Stamp, StoredFile
 
-SUMS = "SHA256SUMS"
-
-_MAX_BYTES = 4 * 1024 * 1024  # some 40,000 files
-_LINE = re.compile(r"([0-9A-Fa-f]{64}) [ *](.+)\Z")
 _CHUNK = 1024 * 1024
-
-
-def read_sums(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file that the list of `folder` names, by its path below that.
-
-    Raises ModelFileError where there is no list, or for a line that is none of such a list.
-    """
-    path = folder / SUMS
-    try:
-        lines = read_regular(path, _MAX_BYTES).decode().splitlines()
-    except FileNotFoundError:
-        advice = f"make it with: sha256sum *.gguf > {SUMS}"
-        raise ModelFileError(f"{path} is missing, the checksums of its files; {advice}") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError:
-        raise ModelFileError(f"{path}: not UTF-8") from None
-    return dict(_entry(path, n, line) for n, line in enumerate(lines, 1) if line.strip())
-
-
-def _entry(path: Path, number: int, line: str) -> tuple[str, str]:
-    found = _LINE.match(line)
-    if found is None:
-        message = f"{line!r:.80} is no sha256 with the name of a file"
-        raise ModelFileError(f"{path}:{number}: {message}")
-    name = PurePosixPath(found[2])  # "./x" becomes "x"
-    if name.is_absolute() or ".." in name.parts or "\0" in found[2]:
-        raise ModelFileError(f"{path}:{number}: {found[2]!r:.200} leads out of the folder")
-    return str(name), found[1].lower()
 
 
 Progress = Callable[[int, int], None]

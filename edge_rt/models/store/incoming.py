@@ -181,15 +181,6 @@ class Incoming:
         """The identity of what came; see content_sha256."""
         return content_sha256((file.name, file.sha256) for file in self.files)
 
-    def require(self, sums: Mapping[Path, str]) -> None:
-        """Raise ModelFileError for a file whose sum differs from the one in `sums`."""
-        for file in self.files:
-            source = self._offer.files.get(file.name)
-            expected = None if source is None else sums.get(source)
-            if expected not in (None, file.sha256):
-                message = f"{source}: damaged or changed: its sha256 is {file.sha256}"
-                raise ModelFileError(f"{message}, expected {expected}; copy it anew")
-
     def place(self, directory: Path) -> None:
         """Rename the files into `directory`, which is theirs alone and which others may read."""
         home = directory.resolve()

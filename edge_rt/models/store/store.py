@@ -175,7 +175,6 @@ class Store:
         projector: Path | None = None,
         said: Description | None = None,
         source_sha256: str | None = None,
-        sums: Mapping[Path, str] | None = None,
         known: CatalogueEntry | None = None,
         progress: Progress = unseen,
     ) -> ModelRecord:
@@ -185,9 +184,8 @@ class Store:
 
         Without `id` the catalogue's is taken for content that it knows, else one is made from the
         name. `source_sha256` is the content of the model that this one was made from, unless its
-        files say it, and `sums` the sha256 that each file must have, if that is known. `known`
-        tells the licence and the publisher where the files do not. A failure leaves the store as it
-        was and the files where they are.
+        files say it. `known` tells the licence and the publisher where the files do not. A failure
+        leaves the store as it was and the files where they are.
 
         Raises ModelFileError for what is no model or not the one of that id, RequestError for an
         id or a description that cannot be used, StoreError when the id is taken.
@@ -198,7 +196,6 @@ class Store:
             if id is not None:
                 _refuse_taken(check_id(id), records)
             with Incoming(self.root, offer, move, progress).taken() as incoming:
-                incoming.require(sums or {})
                 record = self._recorded(incoming, offer, id, source_sha256, known)
                 _refuse_taken(record.id, records)
                 incoming.place(record.directory(self.root))

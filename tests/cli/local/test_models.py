@@ -362,3 +362,7 @@ def test_a_model_in_another_format_names_its_source(cli: Cli, smollm2: Path) -> 
     assert re.search(r"made from +smollm2-135m-instruct\n", re.sub(r" +\n", "\n", shown))
     result = cli("models", "quantize", "smollm2-135m-instruct", "Q8")
     assert (result.exit_code, "there are Q8_0" in result.stderr) == (1, True)
+
+
+def test_help_says_which_command_uses_the_network(cli: Cli) -> None:
+    assert "Only `pull` uses the network." in " ".join(cli("models", "--help").stdout.split())

@@ -1,4 +1,4 @@
-"""edge-rt models import and convert: models as folders."""
+"""edge-rt models convert: a GGUF model as an ONNX one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.exits import CommandFailure
-from edge_rt.cli.local.model_store import StorePlace, with_store
-from edge_rt.cli.progress import bar
-from edge_rt.cli.text import clean
-from edge_rt.core.errors import EdgeError
-from edge_rt.models.store.offline_bundle import take_in, unpack
 
 _EXTRA = "Conversion needs more packages. Run: pip install 'edge-rt[convert]'"
 
@@ -81,32 +76,3 @@ def convert_model(
     click.echo(entry, nl=False)
     if faults:
         raise CommandFailure("\n".join(["the model differs too much", *faults]))
-
-
-@click.command("import")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("names", metavar="[ID]...", nargs=-1)
-@with_store
-def import_models(folder: Path, names: tuple[str, ...], place: StorePlace) -> None:
-    """Take in the models of FOLDER, such as a USB stick, as their checksums say.
-
-    All of them, or those that are named. FOLDER holds GGUF files and folders with an ONNX model,
-    and SHA256SUMS with the checksum of every file: sha256sum *.gguf > SHA256SUMS. A file that
-    differs has its model refused and no other; then the exit code is 1.
-
-    Example:
-        sudo edge-rt models import ./stick
-    """
-    store = place.use(write=True)
-    refused = 0
-    for piece in unpack(folder, names):
-        try:
-            with bar(f"Importing {piece.name}") as progress:
-                entry, how = take_in(piece, store, progress)
-        except EdgeError as error:
-            refused += 1
-            click.echo(clean(f"{piece.name}: refused: {error}"))
-        else:
-            click.echo(clean(f"{entry.id}: {how}"))
-    if refused:
-        raise CommandFailure(f"{refused} of the models were not taken in")
