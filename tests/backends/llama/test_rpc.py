@@ -116,11 +116,10 @@ def test_llama_cpp_speaks_this_protocol_and_keeps_to_its_memory(tmp_path: Path) 
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(words, pass_fds=[link.fileno()], stdout=log, stderr=log)
     try:
+        reason: str | None = None
         for _ in range(600):
-            reason = fault(address)
-            if reason is None or server.poll() is not None:
+            if (reason := fault(address)) is None or server.poll() is not None:
                 break
-            server.poll()
             threading.Event().wait(0.1)
         assert reason is None, (tmp_path / "log").read_text()
         assert _allocates(address, 16 << 20)
