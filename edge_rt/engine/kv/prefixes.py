@@ -19,7 +19,7 @@ from edge_rt.engine.protocol import Generate, ModelSpec
 log = logging.getLogger(__name__)
 
 _FORMAT = 1  # of keys, and of what is kept under them
-LEAST = 64  # tokens are spared at least by what is written, and by what is read
+LEAST = 24  # tokens are spared at least by what is written, and by what is read
 LONG = 256  # tokens at least has a conversation that is written when it makes room
 _RECENT = 32  # prompts that are held against the next one
 _NEAR = 8  # what is longer or shorter by one part in so many is kept already

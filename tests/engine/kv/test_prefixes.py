@@ -170,7 +170,7 @@ def test_a_model_that_is_unloaded_leaves_its_conversations(board: Board) -> None
 
 
 def test_the_later_end_of_a_conversation_takes_the_place_of_the_earlier(board: Board) -> None:
-    said = [20] * LONG
+    said, kept = [20] * LONG, list[int]()
     for _ in range(2):
         for _ in range(2):
             said += [*board.ask(said).tokens[0], 21]
@@ -278,6 +278,13 @@ def test_clients_have_their_own_where_they_are_kept_apart(board: Board) -> None:
 def test_short_beginnings_are_not_written(board: Board) -> None:
     learn(board, SYSTEM[: LEAST - 1])
     assert board.files == []
+
+
+def test_a_short_system_prompt_comes_back(board: Board) -> None:
+    short = SYSTEM[:24]
+    learn(board, short)
+    board.start()
+    assert restored(board.ask([*short, 8, 9])) == 24
 
 
 def test_no_more_is_written_in_an_hour_than_may_be(board: Board) -> None:
@@ -409,7 +416,7 @@ def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
 ) -> None:
     learn(board)
     board.end()
-    disk = PrefixDisk(KeepPrefixes(str(board.path), **LARGE))
+    disk = PrefixDisk(KeepPrefixes(str(board.path), 1 << 20, 1 << 20, False))
     gone: list[tuple[int, int]] = []
     disk.forget(Which(), lambda *told: gone.append(told))
     while not gone:
