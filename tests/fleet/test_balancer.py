@@ -48,6 +48,13 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def test_the_list_that_the_how_to_installs_has_the_versions_that_are_tested() -> None:
+    tested = FILE.parents[1] / "tests" / "e2e" / "clients" / "clients-litellm-proxy.txt"
+    wanted = [x for x in FILE.with_name("requirements.txt").read_text().splitlines() if x[0] != "#"]
+    assert {"litellm", "uvicorn"} <= {line.partition("==")[0] for line in wanted}
+    assert set(wanted) <= set(tested.read_text().splitlines())
+
+
 def report(
     token_j: float | None = 1.0, token_s: float | None = 0.1, requests: int = 0, **more: Any
 ) -> dict[str, Any]:
