@@ -225,8 +225,7 @@ def test_of_streams_over_a_board_that_is_killed_each_is_whole_or_ends_with_an_er
     fleet: Fleet, tools: Any
 ) -> None:
     """Those that have no token yet are answered by another board."""
-    victim, *others = fleet.daemons
-    alone = others[0].post(
+    alone = fleet.daemons[0].post(
         {"messages": [{"role": "user", "content": "Count from one to a hundred."}]}
         | {"temperature": 0, "max_tokens": 48},
         "/v1/chat/completions",
@@ -236,8 +235,8 @@ def test_of_streams_over_a_board_that_is_killed_each_is_whole_or_ends_with_an_er
 
     def kill() -> None:
         assert spoken.wait(120)
-        tools.eventually(lambda: victim.status()["requests"] > 0, "the victim is at work")
-        victim.kill()
+        at_work = lambda: [one for one in fleet.daemons if one.status()["requests"] > 0]  # noqa: E731
+        tools.eventually(at_work, "a board is at work")[0].kill()
 
     asking = [lambda: fleet.proxy.stream("real", spoken.set, max_tokens=48) for _ in range(9)]
     answers = [one for one in tools.together([*asking, kill]) if one is not None]
