@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from edge_rt.core.chat_format import ChatFormat
 from edge_rt.core.reports.governor import Amount
-from edge_rt.core.requests import OWN_APP, Call, EmbedCall, InferCall, ThinkLimit
+from edge_rt.core.requests import OWN_APP, Call, EmbedCall, ThinkLimit
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
 from edge_rt.generation.samples.terms import SamplesTerms
 from edge_rt.generation.tools.grammar import token_name
@@ -19,7 +19,7 @@ from edge_rt.routing.decoding_options import check_mode
 from edge_rt.routing.quality import Level, floor_of
 
 Choice = Annotated[str, Meta(min_length=1, max_length=4096)]
-C = TypeVar("C", Call, EmbedCall, InferCall)
+C = TypeVar("C", Call, EmbedCall)
 
 Cached = Literal["use", "refresh", "off", "only"]
 """What a request wants of the cache: an answer from it or else one that is kept, a new one that is

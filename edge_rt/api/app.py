@@ -193,7 +193,7 @@ def create_app(
     router = PathRouter(OPERATIONS, context)
     guard = Authorizer(api_key_sha256, admin_key_sha256, access, origins, router.open)
     # One body always fits, however large it may be.
-    held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
+    held = max(requests.bodies_bytes, requests.body_bytes)
     intake = BodyQuota(held)
     app = RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
     if not origins:

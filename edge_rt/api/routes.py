@@ -11,7 +11,6 @@ from edge_rt.api.anthropic import CountMessageTokens, Messages
 from edge_rt.api.anthropic.bodies import CountMessageTokensRequest, MessagesRequest
 from edge_rt.api.anthropic.documents import MessagesAnswer, TokenCount
 from edge_rt.api.edge import cache, state
-from edge_rt.api.edge.infer import Infer, InferAnswer, InferRequest
 from edge_rt.api.edge.marking import Marked
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.ollama import models as ollama
@@ -106,7 +105,6 @@ OPERATIONS = (
     _USE("/v1/audio/speech", Speeches, SpeechRequest, content="audio/*"),
     _USE("/tokenize", TokenizeEndpoint, TokenizeRequest, TokenizedText),
     _USE("/detokenize", DetokenizeEndpoint, DetokenizeRequest, DetokenizedText),
-    _USE("/edge/v1/infer", Infer, InferRequest, InferAnswer),
     _USE("/api/chat", OllamaChat, OllamaChatRequest, OllamaChatAnswer),
     _USE("/api/generate", OllamaGenerate, OllamaGenerateRequest, OllamaText),
     _USE("/api/embed", OllamaEmbed, OllamaEmbedRequest, OllamaEmbedded),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -261,13 +261,6 @@ class Eyes(Protocol):
         ...
 
 
-class LooseArray(NamedTuple):
-    """An array, and whether its type is only that of how it was written."""
-
-    array: NDArray[Any]
-    loose: bool
-
-
 class EmbeddingBackend(BaseBackend, Protocol):
     """A loaded model that turns a text into a vector.
 
@@ -294,19 +287,4 @@ class EmbeddingBackend(BaseBackend, Protocol):
 
     def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the vectors of the inputs, (inputs, width) float32, of any length but 0."""
-        ...
-
-
-class TensorBackend(BaseBackend, Protocol):
-    """A loaded model of named tensors."""
-
-    def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
-        """Return the arrays as the model wants them; RequestError names the one at fault."""
-        ...
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the outputs for checked inputs.
-
-        RequestError when the model cannot take these together, EngineError when it breaks.
-        """
         ...

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 from edge_rt.config.tree import Key
 
 _CHOICE = "a model is chosen by its published figure and router.quality alone"
+_TENSORS = "models of named tensors run in onnxruntime itself, beside the daemon"
 
 
 class RemovedOption(NamedTuple):
@@ -21,7 +22,8 @@ class RemovedOption(NamedTuple):
 
 
 REMOVED: Mapping[Key, RemovedOption] = {
-    ("requests", "infer_s"): RemovedOption("a pass of two minutes is ended with its engine"),
+    ("requests", "infer_s"): RemovedOption(_TENSORS),
+    ("requests", "tensor_bytes"): RemovedOption(_TENSORS),
     ("router", "rules"): RemovedOption(_CHOICE),
     ("router", "embedding"): RemovedOption(_CHOICE),
     ("cache", "semantic", "doubt"): RemovedOption(

@@ -152,8 +152,6 @@ class Requests(Section, frozen=True):
 
     body_bytes: Positive = 4 * 1024 * 1024
     """Largest JSON body of a request."""
-    tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024
-    """Largest body of `/edge/v1/infer`."""
     bodies_bytes: Positive = 64 * 1024 * 1024
     """Most bytes of all bodies at once, and of what they are decoded to (estimated)."""
     queue: Positive = 64

@@ -14,19 +14,6 @@ sentence; or in the middle of one.
 """
 
 
-class Tensor(msgspec.Struct, frozen=True, array_like=True):
-    """Numbers in rows, the last dimension fastest, little-endian; `dtype` is numpy's name.
-
-    What is `loose` came without a type, and takes the one that the model wants where no value is
-    changed by that.
-    """
-
-    dtype: str
-    shape: list[int]
-    data: bytes
-    loose: bool = False
-
-
 class Timings(msgspec.Struct, frozen=True, array_like=True):
     """Where one answer's time went, in seconds, and what it processed, in tokens.
 
@@ -100,14 +87,6 @@ class Embedded(msgspec.Struct, frozen=True, array_like=True, tag=True):
     width: int
     vectors: bytes
     tokens: list[int]
-    timings: Timings
-
-
-class Inferred(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The outputs of request `id` by name."""
-
-    id: int
-    tensors: dict[str, Tensor]
     timings: Timings
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from edge_rt.core.decoding import CheckerSpec, Constraint, Mode, Sampling
-from edge_rt.core.events import Delta, Finished, Started, Tensor
+from edge_rt.core.events import Delta, Finished, Started
 from edge_rt.core.images import Image
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.routing import LoadConfig
@@ -18,7 +18,8 @@ PowerQuality = Literal["measured", "modelled"]
 
 
 Kind = Literal["language", "embedding", "rerank", "tensors", "adapter"]
-"""What a model does: write text, place texts in a space, or whatever its named tensors say."""
+"""What a model does: write text, place or rank texts, or change a model that writes; "tensors" are
+of an earlier version, and nothing runs them."""
 
 LATEST = ":latest"
 """The tag that clients of Ollama put behind the name of a model; it may be left out."""
@@ -201,16 +202,6 @@ class EmbedCall(msgspec.Struct, frozen=True):
     deadline_s: float | None = None
     app: str = OWN_APP
     query: str | None = None
-
-
-class InferCall(msgspec.Struct, frozen=True):
-    """One run of a model on named tensors; see Infer, and Call for what it may take."""
-
-    model: str
-    tensors: dict[str, Tensor]
-    energy_j: float | None = None
-    deadline_s: float | None = None
-    app: str = OWN_APP
 
 
 class Costs:

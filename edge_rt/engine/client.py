@@ -18,7 +18,7 @@ from edge_rt.core.errors import (
     RequestError,
     Unavailable,
 )
-from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Tokenized
+from edge_rt.core.events import Delta, Embedded, Finished, Started, Tokenized
 from edge_rt.core.reports.offload import OffloadDevice
 from edge_rt.engine.channel import Frames, Heartbeat, encode, front_decoder
 from edge_rt.engine.process import ExitReason
@@ -38,7 +38,6 @@ from edge_rt.engine.protocol import (
     ModelSpec,
     Ping,
     Pong,
-    RunTensors,
     Shutdown,
     StepOutput,
     ToEngine,
@@ -49,11 +48,11 @@ from edge_rt.engine.protocol import (
 )
 
 Event = Started | Delta | Finished
-TaskEvent = Started | Embedded | Inferred
+TaskEvent = Started | Embedded
 
-Request = Generate | Embed | RunTensors
+Request = Generate | Embed
 
-MakeTask = Callable[[int], Embed | RunTensors]
+MakeTask = Callable[[int], Embed]
 """Makes a request from its id."""
 
 
@@ -327,7 +326,7 @@ class EngineClient(asyncio.Protocol):
                     self._put(delta.id, delta)
             case Started():
                 self._put(message.id, message)
-            case Finished() | Embedded() | Inferred():
+            case Finished() | Embedded():
                 self.useful = True
                 self._put(message.id, message)
             case Failed():

@@ -14,7 +14,7 @@ import msgspec
 
 from edge_rt.core.cached import Prefixes, Which
 from edge_rt.core.decoding import CheckerSpec, Constraint, Made, Mode, Sampling, TokenLogprob
-from edge_rt.core.events import Delta, Embedded, Finished, Inferred, Started, Tensor, Tokenized
+from edge_rt.core.events import Delta, Embedded, Finished, Started, Tokenized
 from edge_rt.core.images import Image
 from edge_rt.core.reports.offload import OffloadDevice
 
@@ -47,7 +47,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     prefill_chunk: int = 128  # most prompt tokens that a pass with running streams may carry
     gpu_layers: int = 0
     flash_attention: bool = True
-    kind: str = "language"  # or "embedding" or "tensors"
+    kind: str = "language"  # or "embedding"
     pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls", "last" or "rank"
     normalise: bool = True  # whether embeddings are brought to length 1
     providers: tuple[str, ...] = ()  # of onnxruntime, the preferred first; none: its CPU's
@@ -142,17 +142,6 @@ class Embed(Message, frozen=True):
     query: str | None = None
 
 
-class RunTensors(Message, frozen=True):
-    """Run the model once on named tensors; answered by Started and Inferred.
-
-    The name of the only input of a model may be empty.
-    """
-
-    id: int
-    model: str
-    tensors: dict[str, Tensor]
-
-
 class Cancel(Message, frozen=True):
     """Drop request `id`; nothing more is sent about it. Unknown ids are ignored."""
 
@@ -235,7 +224,7 @@ class Hello(Message, frozen=True):
 
 
 class Loaded(Message, frozen=True):
-    """`model` is ready; of kind "tensors" it has no vocabulary and no context: 0."""
+    """`model` is ready."""
 
     model: str
     load_s: float
@@ -328,7 +317,6 @@ ToEngine = (
     | UnloadModel
     | Generate
     | Embed
-    | RunTensors
     | Cancel
     | SetLimits
     | Tokenize
@@ -346,7 +334,6 @@ ToFront = (
     | StepOutput
     | Finished
     | Embedded
-    | Inferred
     | Failed
     | Tokenized
     | Prefixes

@@ -10,7 +10,7 @@ from typing import TypeVar
 from edge_rt.config.schema import Engine
 from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.core.events import Delta, Finished, Started, Timings
-from edge_rt.core.requests import Call, EmbedCall, InferCall
+from edge_rt.core.requests import Call, EmbedCall
 from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.energy.app_budgets import Spending
@@ -38,7 +38,7 @@ class RequestBudget:
 
     def __init__(
         self,
-        call: Call | EmbedCall | InferCall,
+        call: Call | EmbedCall,
         clock: Callable[[], float],
         spending: Spending | None = None,
     ) -> None:

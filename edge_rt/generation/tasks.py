@@ -1,4 +1,4 @@
-"""Requests that end in one answer: embeddings and runs of tensors."""
+"""Requests that end in one answer: embeddings and scores."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 
 from edge_rt.config.schema import Config
-from edge_rt.core.events import Embedded, Inferred, Started
+from edge_rt.core.events import Embedded, Started
 from edge_rt.core.occupancy import Occupancy
-from edge_rt.core.requests import Cost, EmbedCall, InferCall
+from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
-from edge_rt.engine.protocol import Embed, RunTensors
+from edge_rt.engine.protocol import Embed
 from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.service import GenerationService
@@ -20,11 +20,11 @@ from edge_rt.models.loading import resident_name
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.services import RoutingServices
 
-Make = Callable[[int], Embed | RunTensors]
+Make = Callable[[int], Embed]
 
 
 class TaskService:
-    """Runs embeddings and tensor models within the limits of board and call, and books the costs.
+    """Runs embedding models within the limits of board and call, and books the costs.
 
     When an engine is lost, the next one gets the call again.
     """
@@ -52,25 +52,11 @@ class TaskService:
         def make(id: int) -> Embed:
             return Embed(id, model, call.inputs, call.truncate, call.dimensions, call.query)
 
-        answer, cost = await self._perform(entry, call, make)
-        assert isinstance(answer, Embedded)
-        return answer, cost
-
-    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
-        """Return the outputs, and what they cost; raises as `generate` does."""
-        entry = self._routing.models.able(call.model, "tensors")
-        model = resident_name(entry)
-
-        def make(id: int) -> RunTensors:
-            return RunTensors(id, model, call.tensors)
-
-        answer, cost = await self._perform(entry, call, make)
-        assert isinstance(answer, Inferred)
-        return answer, cost
+        return await self._perform(entry, call, make)
 
     async def _perform(
-        self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
-    ) -> tuple[Embedded | Inferred, Cost]:
+        self, entry: ModelRecord, call: EmbedCall, make: Make
+    ) -> tuple[Embedded, Cost]:
         usage = self._energy_meter.open(entry.id, app=call.app)
         await self._energy_meter.watchable(usage, call.energy_j, call.deadline_s)
         progress = AnswerProgress(self._clock)
@@ -95,7 +81,7 @@ class TaskService:
         usage: RequestUsage,
         budget: RequestBudget,
         progress: AnswerProgress,
-    ) -> Embedded | Inferred:
+    ) -> Embedded:
         """Return what one engine answers; raises what the budget says when it is empty before."""
         async with AsyncExitStack() as held:
             engine = held.enter_async_context(self._answering.engine(usage, entry))

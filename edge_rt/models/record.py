@@ -28,21 +28,19 @@ _IS: dict[Kind, str] = {
     "embedding": "an embedding model; POST /v1/embeddings has it place texts",
     "rerank": "a model that ranks; POST /v1/rerank has it order texts",
     "adapter": "an adapter; a model BASE+ADAPTER answers with it",
-    "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
+    "tensors": "a model of named tensors, which nothing runs any longer; remove it",
 }
 _CANNOT = {
     "language": "writes no text",
     "embedding": "gives no embeddings",
     "rerank": "ranks no texts",
     "adapter": "is no adapter",
-    "tensors": "runs on no tensors of yours",
 }
 _COULD = {
     "language": "writes: edge-rt models pull",
     "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
     "rerank": "ranks texts: edge-rt models add, or pull a GGUF reranker of the hub",
     "adapter": "is an adapter: edge-rt models add FILE.gguf",
-    "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }
 
 

@@ -28,9 +28,7 @@ from edge_rt.core.events import (
     Delta,
     Embedded,
     Finished,
-    Inferred,
     Started,
-    Tensor,
     Timings,
     Tokenized,
 )
@@ -67,7 +65,6 @@ from edge_rt.core.requests import (
     EmbedCall,
     Event,
     Identity,
-    InferCall,
     Kind,
     LoadedModel,
     ModelCard,
@@ -219,7 +216,6 @@ def past() -> Past:
 def task_cards() -> list[ModelCard]:
     return [
         model_card("vec", kind="embedding", backend="onnx"),
-        model_card("net", kind="tensors", backend="onnx"),
     ]
 
 
@@ -268,8 +264,6 @@ class FakeService:
     silent: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
     embeds: list[EmbedCall] = field(default_factory=list)
     cut: list[tuple] = field(default_factory=list)  # what was to become tokens
-    infers: list[InferCall] = field(default_factory=list)
-    outputs: dict[str, Tensor] = field(default_factory=dict)  # of every run of tensors
     fault: Exception | None = None  # of every task
     hold: asyncio.Event | None = None  # that every task waits for
     cancelled: int = 0  # tasks
@@ -414,12 +408,6 @@ class FakeService:
         data = b"".join(struct.pack("<2f", length, 0.5) for length in lengths)
         timings = Timings(0.25, 0.5, 0.0, sum(lengths), 0, 0)
         return Embedded(1, 2, data, lengths, timings), cost()
-
-    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
-        """Return what goes in comes out, unless there are other `outputs`."""
-        self.infers.append(call)
-        await self._perform()
-        return Inferred(1, self.outputs or call.tensors, Timings(0.25, 0.5, 0.0, 0, 0, 0)), cost()
 
     async def _perform(self) -> None:
         try:

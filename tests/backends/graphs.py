@@ -39,39 +39,6 @@ def write_sum(path: Path) -> Path:
     )
 
 
-def write_reshape(path: Path) -> Path:
-    """`y` is `x` of any length as (any, 3): only running it shows whether that fits."""
-    return write_graph(
-        path,
-        [helper.make_node("Reshape", ["x", "shape"], ["y"])],
-        [("x", TensorProto.FLOAT, ["n"])],
-        [("y", TensorProto.FLOAT, ["m", 3])],
-        [numpy_helper.from_array(np.array([-1, 3], np.int64), "shape")],
-    )
-
-
-def write_constant(path: Path) -> Path:
-    """`y` is 1 and 2, whatever comes: nothing does."""
-    return write_graph(
-        path,
-        [helper.make_node("Identity", ["numbers"], ["y"])],
-        [],
-        [("y", TensorProto.FLOAT, [2])],
-        [numpy_helper.from_array(np.array([1, 2], np.float32), "numbers")],
-    )
-
-
-def write_words(path: Path) -> Path:
-    """`y` is the texts `x`."""
-    return write_graph(
-        path,
-        [helper.make_node("Identity", ["x"], ["y"])],
-        [("x", TensorProto.STRING, ["n"])],
-        [("y", TensorProto.STRING, ["n"])],
-        [],
-    )
-
-
 def write_lookup(folder: Path) -> Path:
     """An embedding model without sense: a token's vector is its id, and its square.
 

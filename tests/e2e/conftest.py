@@ -20,7 +20,6 @@ import httpx
 import openai
 import psutil
 import pytest
-from graphs import write_sum
 from vulkan_environment import HERE
 
 from edge_rt.models.catalogue import load_catalogue
@@ -386,7 +385,6 @@ def tasks_store(
     shutil.copytree(store, root / "models", copy_function=os.link)
     models = Store(root / "models", load_catalogue())
     pull(minilm.name, models, cache=cache)
-    models.add(write_sum(root / "sum.onnx"), "sum")
     return root / "models"
 
 

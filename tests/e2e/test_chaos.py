@@ -30,7 +30,7 @@ from edge_rt.generation.recovery import AnswerProgress
 from edge_rt.generation.request_budget import RequestBudget
 
 STORY = "Once upon a time there was a fox who"
-EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
+EMBEDDING = "all-minilm-l6-v2"
 EMOJI = "🦊🐻🐼🦁🐯🐨🦊🐻🐼🦁🐯🐨🦊🐻🐼🦁"  # of several tokens each, so that text waits for bytes
 CHAT = {"messages": [{"role": "user", "content": "Why is the sky blue?"}]}
 MANY = {"max_tokens": 64, "ignore_eos": True, "edge": {"cache": "refresh"}}
@@ -159,7 +159,7 @@ def watched(own_daemon, tasks_store, board, tmp_path, tools):
 
 def clients(daemon, tools) -> dict[str, list[Asking]]:
     """One of each kind, by model, with its answer while nothing else is going on."""
-    model, numbers = {"model": daemon.model}, {"left": [[1, 2]], "right": [[0.5, 4]], "count": [21]}
+    model = {"model": daemon.model}
     embed = {"model": EMBEDDING, "encoding_format": "base64"}
     answers = {
         daemon.model: [
@@ -171,7 +171,6 @@ def clients(daemon, tools) -> dict[str, list[Asking]]:
             fields("/v1/embeddings", embed | {"input": texts(60)}, "data", "usage"),
             fields("/v1/embeddings", embed | {"input": texts(3)}, "data", "usage"),
         ],
-        TENSORS: [fields("/edge/v1/infer", {"model": TENSORS, "inputs": numbers}, "outputs")],
     }
     return {
         name: [Asking(daemon.client(), answer, rest_s=0.2) for answer in kinds]
@@ -195,7 +194,7 @@ def test_models_of_every_kind_outlive_their_engines(watched, tools, kills, hangs
     leaving = [Leaving(daemon, tools, whole, seed) for seed in (1, 2)]
     daemon.kill_engine()  # so that what is known of the last one that was lost is there
     tools.eventually(lambda: daemon.engine()["restarts"] == 1, "there is another engine")
-    models = {daemon.model, EMBEDDING, TENSORS}
+    models = {daemon.model, EMBEDDING}
     tools.eventually(lambda: daemon.loaded() == models, "all models are loaded again")
     before = held.now()
     dice = random.Random(1)

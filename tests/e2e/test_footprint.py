@@ -112,10 +112,6 @@ def ask(daemon: Any) -> None:
         "/v1/chat/completions": said,
         "/v1/completions": {"model": "tiny-onnx"} | HELLO,
         "/v1/embeddings": {"model": "all-minilm-l6-v2", "input": "Hello"},
-        "/edge/v1/infer": {
-            "model": "sum",
-            "inputs": {"left": [[1, 2]], "right": [[0.5, 4]], "count": [1]},
-        },
     }
     for path, body in bodies.items():
         answer = daemon.http.post(path, json=body)

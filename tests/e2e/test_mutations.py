@@ -28,7 +28,6 @@ BASES: list[tuple[str, str, Any]] = [
     ("POST", "/tokenize", {"content": "a", "with_pieces": True}),
     ("POST", "/detokenize", {"tokens": [1, 2]}),
     ("POST", "/v1/rerank", {"query": "a", "documents": ["b", {"text": "c"}]}),
-    ("POST", "/edge/v1/infer", {"inputs": {"x": {"dtype": "int64", "data": [1]}}}),
     ("POST", "/edge/v1/plan", CHAT),
     ("POST", "/edge/v1/feedback", {"id": "chatcmpl-1", "mark": "bad"}),
     ("PUT", "/edge/v1/budget", {"energy_period": "day"}),

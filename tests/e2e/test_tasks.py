@@ -1,14 +1,8 @@
-"""Embeddings and named tensors from a real daemon on a simulated board."""
+"""Embeddings from a real daemon on a simulated board."""
 
 from __future__ import annotations
 
 import base64
-import json
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -16,7 +10,7 @@ import openai
 import pytest
 from embedding_texts import cosines, plain_vectors, texts
 
-EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
+EMBEDDING = "all-minilm-l6-v2"
 STORY = "Once upon a time there was a fox who"
 
 
@@ -49,10 +43,6 @@ def daemon(make_daemon, tasks_store, plain, board, tools):
 def embed(daemon, given, **fields):
     body = {"model": EMBEDDING, "input": given} | fields
     return daemon.http.post("/v1/embeddings", json=body)
-
-
-def infer(daemon, **inputs):
-    return daemon.http.post("/edge/v1/infer", json={"model": TENSORS, "inputs": inputs})
 
 
 def ledger(daemon, last=0):
@@ -232,79 +222,11 @@ def test_a_health_check_embeds_where_an_embedding_model_was_used_last(daemon):
     assert health["status"] == "ok"
 
 
-# --- named tensors
-
-
-def test_json_goes_in_and_out(daemon):
-    answer = infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21])
-    assert answer.status_code == 200, answer.text
-    outputs = answer.json()["outputs"]
-    assert outputs["sum"] == {"dtype": "float32", "shape": [1, 2], "data": [1.5, 6.0]}
-    assert outputs["times"] == {"dtype": "int64", "shape": [1], "data": [42]}
-    assert answer.json()["edge"]["model"] == TENSORS
-    assert ledger(daemon, last=1)["last"][0]["model"] == TENSORS
-
-
-def test_base64_goes_in_and_out(daemon):
-    ones, count = np.ones((3, 2), np.float32), np.array([4], np.int64)
-    given = {"left": ones, "right": ones * 2, "count": count}
-    inputs = {
-        name: {
-            "dtype": str(array.dtype),
-            "shape": array.shape,
-            "data": base64.b64encode(array.tobytes()).decode(),
-        }
-        for name, array in given.items()
-    }
-    body = {"model": TENSORS, "inputs": inputs, "encoding_format": "base64"}
-    answer = daemon.http.post("/edge/v1/infer", json=body)
-    assert answer.status_code == 200, answer.text
-    found = answer.json()["outputs"]
-    total = np.frombuffer(base64.b64decode(found["sum"]["data"]), np.float32)
-    assert total.reshape(found["sum"]["shape"]).tolist() == [[3, 3]] * 3
-    assert np.frombuffer(base64.b64decode(found["times"]["data"]), np.int64).tolist() == [8]
-    assert answer.headers["x-edge-model"] == TENSORS
-
-
-@pytest.mark.parametrize(
-    ("inputs", "param"),
-    [
-        ({"left": [[1, 2]], "count": [1]}, "inputs.right"),
-        ({"left": [[1, 2, 3]], "right": [[1, 2]], "count": [1]}, "inputs.left"),
-        ({"left": [[1], [2, 3]], "right": [[1, 2]], "count": [1]}, "inputs.left"),
-        ({"left": [[1, 2]], "right": [["a", 2]], "count": [1]}, "inputs.right"),
-        ({"left": [[1, 2]], "right": [[1, 2]], "count": [0.5]}, "inputs.count"),
-        ({"left": [[1, 2]], "right": [[1, 2]], "count": [1], "x": [1]}, "inputs.x"),
-    ],
-)
-def test_tensors_that_do_not_fit_are_named(daemon, inputs, param):
-    answer = infer(daemon, **inputs)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["param"] == param
-
-
-def test_short_runs_have_joules_in_the_answer_and_in_the_ledger(daemon):
-    """Each is over in a few milliseconds, in which no sensor is read."""
+def test_a_short_run_has_joules_in_the_answer_and_in_the_ledger(daemon):
+    """It is over in a few milliseconds, in which no sensor is read."""
     vectors(embed(daemon, ["a text of some length"] * 64))  # which tells what seconds cost
-    answer = infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21])
+    answer = embed(daemon, "a")
     assert answer.json()["edge"]["energy_j"] > 0
     entry = ledger(daemon, last=1)["last"][0]
-    assert (entry["model"], entry["quality"]) == (TENSORS, "modelled")
+    assert (entry["model"], entry["quality"]) == (EMBEDDING, "modelled")
     assert entry["energy_j"] == pytest.approx(answer.json()["edge"]["energy_j"], abs=1e-4)
-
-
-def test_the_documentations_example_of_infer_answers(own_daemon, tmp_path):
-    page = Path(__file__).parents[2] / "docs/how-to/tensors.md"
-    (script,) = re.findall(r"```sh\n(base64 -d > sum.onnx.*?)```", page.read_text(), re.DOTALL)
-    daemon = own_daemon(tmp_path / "models")
-    places = {"SOCKET": str(daemon.socket), "STATE_DIRECTORY": str(tmp_path)}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euc", script],
-        cwd=tmp_path,
-        env=os.environ | places | {"PATH": path},
-        capture_output=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["outputs"]["y"]["data"] == [4.0, 5.0]

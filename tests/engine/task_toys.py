@@ -1,19 +1,17 @@
-"""Toy models for embeddings and tensors, in simulated time, and a front that hears of them."""
+"""A toy model for embeddings, in simulated time, and a front that hears of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import LooseArray
-from edge_rt.core.errors import RequestError
-from edge_rt.core.events import Embedded, Inferred, Started
-from edge_rt.engine.protocol import Embed, Failed, ModelSpec, RunTensors, StepOutput, WorkShare
+from edge_rt.core.events import Embedded, Started
+from edge_rt.engine.protocol import Embed, Failed, ModelSpec, StepOutput, WorkShare
 from edge_rt.engine.scheduler.runner import EngineCounters
-from edge_rt.engine.scheduler.tasks import EmbeddingScheduler, TensorScheduler
+from edge_rt.engine.scheduler.tasks import EmbeddingScheduler
 
 BEGIN, END = 1, 2  # control tokens around a text
 WIDTH = 4
@@ -81,33 +79,6 @@ class ToyEmbedding:
         self.closed = True
 
 
-class ToyTensors:
-    """Its output `y` is twice its input `x`, of any shape but none; each run takes a second."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.failures: list[Exception] = []
-        self.threads = 0
-        self.closed = False
-        self._clock = clock
-
-    def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
-        if list(tensors) != ["x"]:
-            raise RequestError("only `inputs.x` is known", param="inputs", code="invalid_value")
-        return {"x": tensors["x"].array}
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        self._clock.now += 1.0
-        if self.failures:
-            raise self.failures.pop(0)
-        return {"y": inputs["x"] * 2}
-
-    def set_threads(self, threads: int) -> None:
-        self.threads = threads
-
-    def close(self) -> None:
-        self.closed = True
-
-
 class Told:
     """What the front hears, held against what may be said."""
 
@@ -117,7 +88,7 @@ class Told:
         self.events: list[Any] = []
         self.shares: list[WorkShare] = []
         self.started: dict[int, Started] = {}
-        self.ended: dict[int, Embedded | Inferred | Failed] = {}
+        self.ended: dict[int, Embedded | Failed] = {}
         self._until_s = 0.0
 
     def hear(self, event: Any) -> None:
@@ -168,15 +139,3 @@ class EmbedFront(Told):
                 return
             self.scheduler.step(**limits)
         raise AssertionError("it does not come to an end")
-
-
-class InferFront(Told):
-    """A scheduler on a toy model of tensors."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.backend = ToyTensors(self.clock)
-        self.scheduler = TensorScheduler(self.backend, self.hear, self.tally, self.clock, 0.0)
-
-    def submit(self, id: int, **tensors: Any) -> None:
-        self.scheduler.submit(RunTensors(id, "toy", tensors))

@@ -15,7 +15,7 @@ from edge_rt.core.errors import StoreError
 from edge_rt.core.routing import Prediction
 from edge_rt.engine.channel import Doing
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import Embed, Generate, RunTensors
+from edge_rt.engine.protocol import Embed, Generate
 from edge_rt.generation.request_budget import UNKNOWN_S, ExpectedTimes
 from edge_rt.models.loading import resident_name
 
@@ -55,9 +55,9 @@ def test_what_is_read_at_once_takes_its_time(kit: Any) -> None:
 
 def test_what_is_not_known_has_some_time(kit: Any) -> None:
     other = Generate(3, "other@0", "x", False, Sampling(), 8)
-    for request in (None, other, Embed(3, "e", ["x"]), RunTensors(3, "t", {})):
+    for request in (None, other, Embed(3, "e", ["x"])):
         assert expected_s(kit, request, 1) == UNKNOWN_S
-    assert expected_s(kit, RunTensors(3, "t", {}), 0) == UNKNOWN_S
+    assert expected_s(kit, Embed(3, "e", ["x"]), 0) == UNKNOWN_S
 
 
 def test_an_engine_at_work_for_nobody_is_expected_to_be_quick(kit: Any) -> None:

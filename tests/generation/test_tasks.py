@@ -1,4 +1,4 @@
-"""Embeddings and tensors: governed, booked, limited and repeated like any request."""
+"""Embeddings: governed, booked, limited and repeated like any request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import pytest
 
 from edge_rt.config.schema import Config, Requests
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
-from edge_rt.core.events import Embedded, Inferred, Started, Tensor, Timings
-from edge_rt.core.requests import EmbedCall, InferCall
-from edge_rt.engine.protocol import Embed, EngineWork, RunTensors
+from edge_rt.core.events import Embedded, Started
+from edge_rt.core.requests import EmbedCall
+from edge_rt.engine.protocol import Embed, EngineWork
 
 IDLE_W = 3.0
 LASTS = asyncio.Event  # what a script waits for that goes on and on
-X = Tensor("float32", [1], b"1234")
 
 
 def house_of(kit: Any, kind: str, config: Config | None = None, powered: bool = False) -> Any:
@@ -50,20 +49,6 @@ def test_the_engine_is_asked_and_its_answer_comes_with_the_cost(kit: Any) -> Non
         assert (asked.inputs, asked.truncate, asked.dimensions) == (["a", "b"], "end", 2)
         assert answer == kit.embedded(1, 2)
         assert cost.energy_j == pytest.approx(kit.busy_w - IDLE_W, rel=0.01)
-
-    kit.run(run())
-
-
-def test_tensors_go_the_same_way(kit: Any) -> None:
-    async def run() -> None:
-        house = house_of(kit, "tensors")
-        said = Inferred(0, {"y": X}, Timings(0.0, 0.0, 0.0, 0, 0, 0))
-        house.scripts = [[Started(0, 0, 0), said]]
-        answer, _ = await house.service.tasks.infer(InferCall("other", {"x": X}))
-        [asked] = house.asked
-        assert isinstance(asked, RunTensors)
-        assert asked.tensors == {"x": X}
-        assert answer == said
 
     kit.run(run())
 
@@ -243,6 +228,6 @@ def test_the_default_is_the_one_of_its_kind(kit: Any) -> None:
         house = house_of(kit, "embedding")
         assert house.service.able("default", "embedding").id == "other"
         with pytest.raises(ModelNotFound, match="edge-rt models add"):
-            house.service.able("default", "tensors")
+            house.service.able("default", "rerank")
 
     kit.run(run())

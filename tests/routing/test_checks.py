@@ -32,7 +32,7 @@ def house_with(kit: Any, kind: str, config: Config | None = None) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "instead"), [("embedding", "POST /v1/embeddings"), ("tensors", "POST /edge/v1/infer")]
+    ("kind", "instead"), [("embedding", "POST /v1/embeddings"), ("tensors", "remove it")]
 )
 def test_no_text_is_asked_of_what_writes_none(kind: str, instead: str, kit: Any) -> None:
     async def run() -> None:

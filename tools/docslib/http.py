@@ -11,7 +11,7 @@ from edge_rt.api.openapi import Operation
 from edge_rt.api.routes import OPERATIONS
 from edge_rt.config.board import Board, Cluster, PowerMode, Rail, Zone
 from edge_rt.models.catalogue import CatalogueEntry
-from edge_rt.models.formats.card import EmbeddingCard, LanguageModelCard, TensorsCard
+from edge_rt.models.formats.card import EmbeddingCard, LanguageModelCard
 from edge_rt.models.pair import Pair
 
 _ABOUT = """\
@@ -47,8 +47,8 @@ A file that `models.catalogue` names. It has lists `models` of [CatalogueEntry](
 `pairs` of [Pair](#pair); see [Manage models](../how-to/models.md#a-catalogue-of-your-own) and
 [Answer with two models](../how-to/two-models.md#pairs)."""
 _CARD = """\
-`model.json` in the folder of an ONNX model. Its field `kind` is `language`, `embedding` or
-`tensors`."""
+`model.json` in the folder of an ONNX model. Its field `kind` is `language` or
+`embedding`."""
 _DOCUMENTS = "The configuration has a [page of its own](configuration.md). Unknown keys are errors."
 
 
@@ -81,7 +81,7 @@ def _link(struct: type) -> str:
 
 def formats() -> str:
     """Return the page."""
-    cards = [LanguageModelCard, EmbeddingCard, TensorsCard]
+    cards = [LanguageModelCard, EmbeddingCard]
     catalogue = [each for each in structs([CatalogueEntry, Pair]) if each not in cards]
     return page(
         "File formats",

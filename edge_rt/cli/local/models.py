@@ -142,9 +142,6 @@ def _show_default(id: str, why: str | None, as_json: bool) -> None:
 @click.option("--mmproj", type=FILE, help="Projector with which a GGUF model sees images.")
 @click.option("--move", is_flag=True, help="Do not leave the files where they are.")
 @click.option(
-    "--kind", type=click.Choice(["embedding", "tensors"]), help="Kind of a model without a card."
-)
-@click.option(
     "--pooling",
     type=click.Choice(["mean", "cls", "last", "rank"]),
     help="How the vectors of a text's tokens become one, or rank: a cross-encoder.",
@@ -153,11 +150,10 @@ def _show_default(id: str, why: str | None, as_json: bool) -> None:
 def add(
     source: Path, id: str | None, mmproj: Path | None, move: bool, place: StorePlace, **said: Any
 ) -> None:
-    """Take in a model: a GGUF file, an ONNX file or a folder. Prints the id it has now.
+    """Take in a model: a GGUF file or a folder with an ONNX model. Prints the id it has now.
 
-    A folder holds model.onnx, the files with its weights, tokenizer.json where it is a model of
-    text, and its card model.json. Where there is no card, one is made: an ONNX file by itself is a
-    model of tensors, a folder may also be an embedding model.
+    A folder holds model.onnx, the files with its weights, tokenizer.json, and its card model.json.
+    An embedding model without a card gets one, for which --pooling is needed.
 
     Example:
         edge-rt models add ./my-model.gguf --id my-model

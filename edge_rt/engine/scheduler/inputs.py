@@ -1,17 +1,13 @@
-"""Turn the inputs of requests into tokens or arrays, and send what comes of them."""
+"""Turn the inputs of requests into tokens, and send what comes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edge_rt.backends.base import Backend, EmbeddingBackend, Eyes, LooseArray, PromptVocabulary
+from edge_rt.backends.base import Backend, EmbeddingBackend, Eyes, PromptVocabulary
 from edge_rt.core.chat_format import CUT
 from edge_rt.core.errors import RequestError, invalid
-from edge_rt.core.events import Tensor
 from edge_rt.core.images import MOST, ImageReference, parted
 from edge_rt.engine.protocol import EngineWork, StepOutput, WorkShare
 
@@ -127,25 +123,6 @@ def _prompt_too_long(tokens: str, backend: Backend) -> RequestError:
         param="prompt",
         code="context_length_exceeded",
     )
-
-
-def to_array(tensor: Tensor) -> LooseArray:
-    """Return the array of an input, whose shape takes all of its data."""
-    array: Any = np.frombuffer(tensor.data, _little(tensor.dtype))
-    array = array.reshape(tensor.shape).astype(tensor.dtype, copy=False)
-    return LooseArray(array, tensor.loose)
-
-
-def to_tensor(array: NDArray[Any]) -> Tensor:
-    """Return the message for an output."""
-    dtype = str(array.dtype)
-    data: NDArray[Any] = np.ascontiguousarray(array, _little(dtype))
-    return Tensor(dtype, list(array.shape), data.tobytes())
-
-
-def _little(dtype: str) -> Any:
-    native: Any = np.dtype(dtype)
-    return native.newbyteorder("<")
 
 
 def fitting_tokens(

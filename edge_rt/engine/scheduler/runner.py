@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_rt.backends.base import BaseBackend
 from edge_rt.core.errors import EdgeError, EngineBroken, RequestError, Unavailable
-from edge_rt.core.events import Embedded, Finished, Inferred, Started
+from edge_rt.core.events import Embedded, Finished, Started
 from edge_rt.engine.channel import Heartbeat
-from edge_rt.engine.protocol import BROKEN, Embed, Failed, Generate, RunTensors, StepOutput
+from edge_rt.engine.protocol import BROKEN, Embed, Failed, Generate, StepOutput
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.passes import PassBudget
 
@@ -60,7 +60,7 @@ class EngineCounters:
         self.beat.pass_is_over(self.native_s, self.gpu_busy_s, self.gpu_s)
 
 
-Event = Started | StepOutput | Finished | Embedded | Inferred | Failed
+Event = Started | StepOutput | Finished | Embedded | Failed
 
 
 class Item(Protocol):
@@ -76,7 +76,7 @@ ItemT = TypeVar("ItemT", bound=Item)
 class Runner(ABC, Generic[BackendT, ItemT]):
     """The requests on one model, and the passes that serve them."""
 
-    serves: ClassVar[type[Generate] | type[Embed] | type[RunTensors]]  # the only requests it takes
+    serves: ClassVar[type[Generate] | type[Embed]]  # the only requests it takes
 
     def __init__(
         self,

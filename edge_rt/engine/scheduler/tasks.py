@@ -1,164 +1,35 @@
-"""Requests that end in one answer: on named tensors one by one, on texts many in each pass."""
+"""Requests for vectors or scores of texts, many texts in each pass."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import EmbeddingBackend, TensorBackend
+from edge_rt.backends.base import EmbeddingBackend
 from edge_rt.core.errors import EngineBroken, EngineError, RequestError, invalid
-from edge_rt.core.events import Embedded, Inferred, Started, Timings
-from edge_rt.engine.protocol import Embed, ModelSpec, RunTensors
-from edge_rt.engine.scheduler.inputs import (
-    PAUSE_S,
-    Outbox,
-    fitting_pair,
-    fitting_tokens,
-    to_array,
-    to_tensor,
-)
+from edge_rt.core.events import Embedded, Started, Timings
+from edge_rt.engine.protocol import Embed, ModelSpec
+from edge_rt.engine.scheduler.inputs import PAUSE_S, Outbox, fitting_pair, fitting_tokens
 from edge_rt.engine.scheduler.passes import Slice
-from edge_rt.engine.scheduler.runner import BackendT, EngineCounters, Event, Runner
+from edge_rt.engine.scheduler.runner import EngineCounters, Event, Runner
 
-TaskT = TypeVar("TaskT", Embed, RunTensors)
-J = TypeVar("J", bound="PendingTask[Any]")
-
-MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
 READ_S = 0.02  # of cutting texts into tokens at a stretch
 ALIKE = 0.5  # of the longest input's tokens must others of its pass have: the rest is padding
 
 
-class PendingTask(Generic[TaskT]):
-    """One request on its way; times are readings of the clock."""
+class EmbedJob:
+    """One request: `tokens` of the inputs read so far, `left` those without a vector yet.
 
-    def __init__(self, request: TaskT, now: float) -> None:
-        self.request: TaskT = request
-        self.id: int = request.id
-        self.arrived = self.started = now
-
-    def timings(self, now: float, tokens: int) -> Timings:
-        """Return where its time went, now that it is done."""
-        return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
-
-
-class Tasks(Runner[BackendT, J]):
-    """The queue of one model, and its state for clients."""
-
-    def __init__(
-        self,
-        backend: BackendT,
-        emit: Callable[[Event], None],
-        tally: EngineCounters,
-        clock: Callable[[], float],
-        pause_s: float = PAUSE_S,
-    ) -> None:
-        """Runner takes these, and Outbox `pause_s`."""
-        super().__init__(backend, Slice(), emit, Outbox(emit, pause_s), tally, clock)
-
-    @property
-    def streaming(self) -> bool:
-        """False: a client sees nothing before the end."""
-        return False
-
-    def cancel(self, request_id: int) -> None:
-        self._outbox.forget(request_id, self._clock())
-        self._forget(request_id)
-
-    def tokenize(self, prompt: str, *, special: bool) -> tuple[list[int], int]:
-        raise RequestError("this model continues no prompts", param="model")
-
-    def close(self, why: str) -> None:
-        for job in [*self._running, *self._waiting]:
-            self._fail(job, EngineError(why))
-        self._backend.close()
-
-    def _admit(self, now: float, most: float = math.inf) -> None:
-        while self._waiting and self.running < most:
-            job = self._waiting.popleft()
-            job.started = now
-            self._running.append(job)
-
-    def _passed(
-        self, begin: float, native_s: float, rows: list[tuple[int, int, bool]], gpu_share: float
-    ) -> None:
-        """Book a pass that has just ended, with so much of the model's layers on a GPU.
-
-        Its tokens do not count as those of prompts, by whose speed the governor bounds passes.
-        """
-        self._tally.took(native_s, gpu_share)
-        self._tally.read_s += native_s
-        self._outbox.work.add(begin, self._clock(), rows)
-
-    def _done(self, job: J, answer: Embedded | Inferred) -> None:
-        """Tell the work and then the answer, which ends the request."""
-        self.flush()
-        self._forget(job.id)
-        self._emit(answer)
-
-    def _fail(self, job: J, error: RequestError | EngineError) -> None:
-        self.flush()
-        self._forget(job.id)
-        self._tell_failed(job.id, error)
-
-    def _forget(self, request_id: int) -> None:
-        self._waiting = deque(job for job in self._waiting if job.id != request_id)
-        self._running = [job for job in self._running if job.id != request_id]
-
-
-InferJob = PendingTask[RunTensors]
-
-
-class TensorScheduler(Tasks[TensorBackend, InferJob]):
-    """One request after the other; see Runner."""
-
-    serves = RunTensors
-
-    def submit(self, request: RunTensors) -> None:
-        self._waiting.append(InferJob(request, self._clock()))
-
-    def step(self, *, brief: bool = False) -> None:
-        begin = self._clock()
-        self._admit(begin, most=1)
-        if not self._running:
-            return
-        job = self._running[0]
-        self._begins((job.id,), 0, begin)
-        try:
-            answer = self._answer(job)
-        except (RequestError, EngineError) as error:
-            self._book(job, begin)
-            self._fail(job, error)
-            return
-        self._book(job, begin)
-        self._done(job, answer)
-
-    def _answer(self, job: InferJob) -> Inferred:
-        given = job.request.tensors
-        inputs = self._backend.check({name: to_array(given[name]) for name in given})
-        self._emit(Started(job.id, 0, 0))
-        outputs = self._backend.run(inputs)
-        size = sum(array.nbytes for array in outputs.values())
-        if size > MOST_BYTES:
-            message = f"The outputs have {size} bytes, more than the {MOST_BYTES} that can be sent."
-            raise RequestError(message, param="inputs", code="response_too_large")
-        tensors = {name: to_tensor(array) for name, array in outputs.items()}
-        return Inferred(job.id, tensors, job.timings(self._clock(), 0))
-
-    def _book(self, job: InferJob, begin: float) -> None:
-        rows = [(job.id, 1, False)]
-        self._passed(begin, self._clock() - begin, rows, self.gpu_share)
-
-
-class EmbedJob(PendingTask[Embed]):
-    """One request: `tokens` of the inputs read so far, `left` those without a vector yet."""
+    Times are readings of the clock.
+    """
 
     def __init__(self, request: Embed, now: float, width: int) -> None:
-        super().__init__(request, now)
+        self.request, self.id = request, request.id
+        self.arrived = self.started = now
         self.tokens: list[list[int]] = []
         self.left: list[int] = []  # the shortest first
         self.vectors = np.zeros((len(request.inputs), width), np.float32)
@@ -185,7 +56,7 @@ Row = tuple[EmbedJob, int]
 """An input of a request."""
 
 
-class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
+class EmbeddingScheduler(Runner[EmbeddingBackend, EmbedJob]):
     """Requests take turns at leading a pass: its longest input, then others of about that length.
 
     A request begins when all its inputs are tokens: one that cannot be done costs no pass.
@@ -202,8 +73,26 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        super().__init__(backend, emit, tally, clock, pause_s)
+        """Runner takes these, and Outbox `pause_s`."""
+        super().__init__(backend, Slice(), emit, Outbox(emit, pause_s), tally, clock)
         self._normalise = spec.normalise
+
+    @property
+    def streaming(self) -> bool:
+        """False: a client sees nothing before the end."""
+        return False
+
+    def cancel(self, request_id: int) -> None:
+        self._outbox.forget(request_id, self._clock())
+        self._forget(request_id)
+
+    def tokenize(self, prompt: str, *, special: bool) -> tuple[list[int], int]:
+        raise RequestError("this model continues no prompts", param="model")
+
+    def close(self, why: str) -> None:
+        for job in [*self._running, *self._waiting]:
+            self._fail(job, EngineError(why))
+        self._backend.close()
 
     def submit(self, request: Embed) -> None:
         most = self._backend.width
@@ -216,7 +105,10 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
 
     def step(self, *, brief: bool = False) -> None:
         begin = self._clock()
-        self._admit(begin)
+        for job in self._waiting:
+            job.started = begin
+        self._running += self._waiting
+        self._waiting.clear()
         self._read(begin)
         rows = self._rows(self.budget.tokens(brief=brief))
         if rows:
@@ -296,9 +188,14 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
             job.left.remove(index)
 
     def _book(self, begin: float, spent: list[tuple[EmbedJob, int]], gpu_share: float) -> None:
-        """Share the time since `begin` among requests by their tokens."""
-        rows = [(job.id, tokens, False) for job, tokens in spent]
-        self._passed(begin, self._clock() - begin, rows, gpu_share)
+        """Share the time since `begin` among requests by their tokens.
+
+        These do not count as tokens of prompts, by whose speed the governor bounds passes.
+        """
+        now = self._clock()
+        self._tally.took(now - begin, gpu_share)
+        self._tally.read_s += now - begin
+        self._outbox.work.add(begin, now, [(job.id, tokens, False) for job, tokens in spent])
 
     def _finished(self, vector: NDArray[np.float32], job: EmbedJob) -> NDArray[np.float32]:
         """Truncate the vector and, if configured, normalise it to length 1."""
@@ -313,5 +210,17 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
     def _answer(self, job: EmbedJob) -> None:
         tokens = [len(one) for one in job.tokens]
         data = job.vectors.astype("<f4", copy=False).tobytes()
-        timings = job.timings(self._clock(), sum(tokens))
-        self._done(job, Embedded(job.id, job.vectors.shape[1], data, tokens, timings))
+        run_s = self._clock() - job.started
+        timings = Timings(job.started - job.arrived, run_s, 0.0, sum(tokens), 0, 0)
+        self.flush()  # the work is told before the answer, which ends the request
+        self._forget(job.id)
+        self._emit(Embedded(job.id, job.vectors.shape[1], data, tokens, timings))
+
+    def _fail(self, job: EmbedJob, error: RequestError | EngineError) -> None:
+        self.flush()
+        self._forget(job.id)
+        self._tell_failed(job.id, error)
+
+    def _forget(self, request_id: int) -> None:
+        self._waiting = deque(job for job in self._waiting if job.id != request_id)
+        self._running = [job for job in self._running if job.id != request_id]

@@ -175,11 +175,9 @@ def _llama(spec: ModelSpec, threads: int, weights: SharedWeights | None) -> AnyB
 
 def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
     from edge_rt.backends.onnx.backend import OnnxBackend
-    from edge_rt.backends.onnx.tasks import OnnxEmbedding, OnnxTensors
+    from edge_rt.backends.onnx.tasks import OnnxEmbedding
 
     path, sizes, providers = Path(spec.path), _sizes(spec, threads), spec.providers
-    if spec.kind == "tensors":
-        return OnnxTensors(path, threads=threads, providers=providers)
     if spec.kind == "embedding":
         return OnnxEmbedding(path, **sizes, pooling=spec.pooling, providers=providers)
     return OnnxBackend(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
+from edge_rt.backends.base import Backend, EmbeddingBackend
 from edge_rt.core.cached import Prefixes
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.generation.model_sequence import Home, nobody
@@ -25,13 +25,13 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.scheduler.inputs import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, EngineCounters
 from edge_rt.engine.scheduler.scheduler import Scheduler
-from edge_rt.engine.scheduler.tasks import EmbeddingScheduler, TensorScheduler
+from edge_rt.engine.scheduler.tasks import EmbeddingScheduler
 
 ORPHANED_S = 60.0  # after a model is loaded, nobody comes for what an earlier engine left
 WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk
 
-AnyBackend = Backend | EmbeddingBackend | TensorBackend
-"""A loaded model of kind "language", "embedding" or "tensors"."""
+AnyBackend = Backend | EmbeddingBackend
+"""A loaded model of kind "language" or "embedding"."""
 
 
 class ModelRegistry:
@@ -176,9 +176,6 @@ class ModelRegistry:
     def _runner(self, backend: Any, spec: ModelSpec) -> AnyRunner:
         if spec.kind == "embedding":
             return EmbeddingScheduler(backend, spec, self._emit, self._tally, self._clock)
-        if spec.kind == "tensors":
-            told = self._emit, self._tally, self._clock
-            return TensorScheduler(backend, *told)
         told = self._emit, self._tally, self._clock
         key = state_key(spec, self._versions.get(spec.backend, ""))
         kept = kept_as(spec, key, self._disk)

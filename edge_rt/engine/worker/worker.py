@@ -33,7 +33,6 @@ from edge_rt.engine.protocol import (
     ModelSpec,
     Ping,
     Pong,
-    RunTensors,
     SetLimits,
     Shutdown,
     StepOutput,
@@ -168,7 +167,7 @@ class Worker:
         match message:
             case Generate(constraint=Constraint()) | Generate(check=CheckerSpec()):
                 self._compiler.start(message)
-            case Generate() | Embed() | RunTensors():
+            case Generate() | Embed():
                 self._submit(message)
             case Cancel():
                 self._compiler.cancel(message.id)
@@ -193,7 +192,7 @@ class Worker:
             case Shutdown():
                 self._open = False
 
-    def _submit(self, request: Generate | Embed | RunTensors) -> None:
+    def _submit(self, request: Generate | Embed) -> None:
         self._tally.beat.note((request.id,), TRIED)
         scheduler = self._models.get(request.model)
         if scheduler is None:

@@ -95,15 +95,10 @@ class EmbeddingCard(_Card, frozen=True, tag="embedding"):
     normalise: bool  # whether vectors are to have length 1
 
 
-class TensorsCard(_Card, frozen=True, tag="tensors"):
-    """A model of named tensors; their names, types and shapes stand in its file."""
-
-
-Card = LanguageModelCard | EmbeddingCard | TensorsCard
+Card = LanguageModelCard | EmbeddingCard
 _KINDS: dict[type[Card], Kind] = {
     LanguageModelCard: "language",
     EmbeddingCard: "embedding",
-    TensorsCard: "tensors",
 }
 
 
@@ -134,8 +129,7 @@ def summarise_card(card: Card, file_bytes: int, control_tokens: tuple[str, ...] 
     found["control_tokens"] = control_tokens
     if isinstance(card, EmbeddingCard) and card.pooling == "rank":
         found |= {"pooling": None, "ranks": True}
-    if not isinstance(card, TensorsCard):
-        found["context_train"] = card.context
+    found["context_train"] = card.context
     if isinstance(card, LanguageModelCard):
         found |= {
             "head_dim_k": card.head_dim,
@@ -186,44 +180,29 @@ def read_tokenizer(path: Path) -> TokenizerFile:
 class Description:
     """What the user says of a model without a card; None: nothing was said of it."""
 
-    kind: Literal["embedding", "tensors"] | None = None
     pooling: Pooling | Literal["rank"] | None = None
 
     def refuse_for(self, why: str) -> None:
         """Raise RequestError unless nothing was said."""
         if self != Description():
-            raise RequestError(f"what kind of model it is cannot be chosen: {why}", param="kind")
+            raise RequestError(f"how a model pools cannot be chosen: {why}", param="pooling")
 
     def card(self, place: Path, found: OnnxFile, tokenizer: Path | None) -> Card:
         """Return the card for the model at `place`; RequestError asks for what is lacking."""
-        kind = self.kind or ("tensors" if tokenizer is None else None)
-        if kind is None:
-            message = f"{place} has no {CARD}: say what it is with --kind embedding or tensors"
-            raise RequestError(message, param="kind")
-        if kind == "tensors":
-            if self.pooling is not None:
-                raise RequestError("only models of --kind embedding have a pooling", param="kind")
-            return TensorsCard(
-                architecture=_UNKNOWN,
-                quantisation=found.quantisation,
-                parameters=found.parameters,
-            )
         if tokenizer is None:
             message = f"{place}: an embedding model is a folder with model.onnx and tokenizer.json"
-            raise RequestError(message, param="kind")
-        return self._embedding(place, found, tokenizer)
-
-    def _embedding(self, place: Path, found: OnnxFile, tokenizer: Path) -> Card:
+            raise RequestError(message, param="place")
         context, width = read_tokenizer(tokenizer).longest_text, found.output_width
         if self.pooling is None:
-            asked = "say how it pools: --pooling mean, cls or last, or rank for a cross-encoder"
+            asked = f"{place} has no {CARD}: say how it pools with --pooling mean, cls or last, "
+            asked += "or rank for a cross-encoder"
             raise RequestError(asked, param="pooling")
         if self.pooling == "rank" and width != 1:
             told = f"{place} ranks no texts: its first output is not one number for each"
             raise RequestError(told, param="pooling")
         if context is None or width is None or not (0 < context <= MAX_CONTEXT):
             told = "how long texts may be" if width is not None else "how long its vectors are"
-            raise RequestError(f"{place} does not say {told}: write its {CARD}", param="kind")
+            raise RequestError(f"{place} does not say {told}: write its {CARD}", param="place")
         return EmbeddingCard(
             architecture=_UNKNOWN,
             quantisation=found.quantisation,

@@ -27,7 +27,8 @@ _SIDE = 1024  # pixels each way, where a projector takes images of any size
 _WIDE, _INNER = 8, 2  # vectors of those widths that a projector holds at once for a patch
 
 Kind = Literal["language", "embedding", "tensors"]
-"""What a model does: write text, place texts in a space, or whatever its named tensors say."""
+"""What a model does: write text, or place texts in a space. 'tensors' are adapters, and models that
+an earlier version took in."""
 
 Pooling = Literal["mean", "cls", "last"]
 """How the vectors of a text's tokens become one: their mean, the first one, the last one."""

@@ -16,7 +16,6 @@ from edge_rt.core.system.ownership import as_caller
 from edge_rt.models.formats.card import (
     CARD,
     Description,
-    TensorsCard,
     read_card,
     read_tokenizer,
     summarise_card,
@@ -86,10 +85,10 @@ def describe(files: Mapping[str, Path]) -> tuple[str, Summary]:
             summary = msgspec.structs.replace(summary, look_bytes=look_bytes(files[eyes]))
         return "llama.cpp", summary
     card = read_card(files[CARD])
-    control = read_tokenizer(files[TOKENIZER]).control_tokens if TOKENIZER in files else ()
     graph = read_onnx(main)
-    if not isinstance(card, TensorsCard) and TOKENIZER not in files:
+    if TOKENIZER not in files:
         raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")
+    control = read_tokenizer(files[TOKENIZER]).control_tokens
     weights = [main, *(files[name] for name in graph.external)]
     summary = summarise_card(card, sum(path.stat().st_size for path in weights), control)
     context = min(summary.context_train, graph.positions or summary.context_train)

@@ -20,7 +20,6 @@ USING = {
     "/tokenize": {"content": "x"},
     "/detokenize": {"tokens": [1]},
     "/v1/rerank": {"model": "vec", "query": "x", "documents": ["a", "b"]},
-    "/edge/v1/infer": {"inputs": {}},
     "/edge/v1/plan": MESSAGES,
     "/edge/v1/feedback": {"id": "x", "mark": "good"},
 }

@@ -111,7 +111,7 @@ def test_looking_at_the_daemon_is_not_counted(make_client) -> None:
 
 
 def test_the_bodies_of_all_clients_are_bounded(make_client, service) -> None:
-    limits = Requests(body_bytes=100, tensor_bytes=100, bodies_bytes=100)
+    limits = Requests(body_bytes=100, bodies_bytes=100)
     client, body = make_client(limits), {"input": "x" * 60}
 
     async def run():
@@ -132,7 +132,7 @@ def test_the_bodies_of_all_clients_are_bounded(make_client, service) -> None:
 
 
 def test_what_bodies_are_decoded_to_is_counted(make_client, service) -> None:
-    limits = Requests(body_bytes=4000, tensor_bytes=4000, bodies_bytes=20_000)
+    limits = Requests(body_bytes=4000, bodies_bytes=20_000)
     client, body = make_client(limits), {"input": ["x"] * 600}
 
     async def run():

@@ -96,7 +96,7 @@ def test_it_counts_for_the_application_that_asks(client, speech) -> None:
 
 def test_a_file_takes_no_memory_for_values(make_client, service, speech) -> None:
     """JSON with as many commas would be decoded to more than all bodies may be."""
-    client = make_client(Requests(body_bytes=4000, tensor_bytes=4000, bodies_bytes=20_000))
+    client = make_client(Requests(body_bytes=4000, bodies_bytes=20_000))
     sent = form(b"," * (LIMIT // 2))
 
     async def run() -> Any:

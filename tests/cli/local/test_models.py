@@ -301,23 +301,24 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_not_known_of_a_folder_is_asked_for(cli: Cli, folder: Path) -> None:
-    result = cli("models", "add", str(folder), "--kind", "embedding")
+    result = cli("models", "add", str(folder))
     assert (result.exit_code, "--pooling mean, cls or last" in result.stderr) == (1, True)
     (folder / "tokenizer.json").write_text('{"truncation": {"max_length": 64}}')
-    words = ["--kind", "embedding", "--pooling", "mean"]
+    words = ["--pooling", "mean"]
     assert cli("models", "add", str(folder), *words).stdout == "vectors\n"
     row = cli("models", "list").stdout.splitlines()[1].split()
     assert row[:2] == ["vectors", "embedding"]
 
 
 def test_a_model_is_shown_with_all_its_files(cli: Cli, folder: Path, state: Path) -> None:
-    cli("models", "add", str(folder), "--kind", "tensors", "--id", "mine")
+    (folder / "tokenizer.json").write_text('{"truncation": {"max_length": 64}}')
+    cli("models", "add", str(folder), "--pooling", "mean", "--id", "mine")
     shown = cli("models", "show", "mine").stdout
-    for words in ("tensors", "onnx", "model.json", "tokenizer.json", str(state / "models/mine")):
+    for words in ("embedding", "onnx", "model.json", "tokenizer.json", str(state / "models/mine")):
         assert words in shown
     document = json.loads(cli("models", "show", "mine", "--json").stdout)
     edge = document["edge"]
-    assert (edge["kind"], edge["backend"]) == ("tensors", "onnx")
+    assert (edge["kind"], edge["backend"]) == ("embedding", "onnx")
     names = ["model.onnx", "tokenizer.json", "model.json"]
     assert [file["name"] for file in edge["files"]] == names
     assert cli("models", "show", "none").exit_code == 4

@@ -14,7 +14,7 @@ from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker import loading as backends
 from edge_rt.engine.worker.loading import make_backend, make_without_gpu, open_vocabulary, versions
 
-CASES = [("onnx", "language"), ("onnx", "embedding"), ("onnx", "tensors")]
+CASES = [("onnx", "language"), ("onnx", "embedding")]
 
 
 def spec(backend: str, kind: str, **more: Any) -> ModelSpec:

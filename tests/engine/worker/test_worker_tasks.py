@@ -1,4 +1,4 @@
-"""Embeddings and tensors beside streams: nobody waits for long, and the limits hold for all."""
+"""Embeddings beside streams: nobody waits for long, and the limits hold for all."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
-from task_toys import ToyEmbedding, ToyTensors
+from task_toys import ToyEmbedding
 from worker_stage import Stage
 
-from edge_rt.core.events import Embedded, Tensor
+from edge_rt.core.events import Embedded
 from edge_rt.engine.protocol import (
     Cancel,
     Embed,
@@ -20,7 +19,6 @@ from edge_rt.engine.protocol import (
     Generate,
     ModelSpec,
     Ping,
-    RunTensors,
     SetLimits,
     StepOutput,
 )
@@ -28,7 +26,6 @@ from edge_rt.engine.scheduler.passes import SLICE_S
 
 TOKEN_S = 0.001
 TEXTS: list[str | list[int]] = ["abcdefgh"] * 200
-X = Tensor("float32", [2], np.array([1, 2], "<f4").tobytes())
 
 
 class _Clock:
@@ -49,14 +46,12 @@ class _Clock:
 
 @pytest.fixture
 def on(stage: Callable[..., Stage]) -> Stage:
-    """A stage with a stream's model of 10 ms a pass, "embed" and "tensors"."""
+    """A stage with a stream's model of 10 ms a pass, and "embed"."""
     on = stage(0.01)
     clock: Any = _Clock(on)
     embedding = ToyEmbedding(clock, TOKEN_S)
     embedding.rows = embedding.room = 10**6
-    specs = {kind: ModelSpec("toy", "", 16, 1, kind=kind) for kind in ("embedding", "tensors")}
-    on.worker._models.add("embed", embedding, specs["embedding"])
-    on.worker._models.add("tensors", ToyTensors(clock), specs["tensors"])
+    on.worker._models.add("embed", embedding, ModelSpec("toy", "", 16, 1, kind="embedding"))
     return on
 
 
@@ -95,14 +90,11 @@ def test_a_batch_that_is_cancelled_ends_at_once(on: Stage) -> None:
     assert on.computed(0.0, 9.9) <= 0.7 + 0.5 + 0.1  # a pass under way is the last
 
 
-@pytest.mark.parametrize(
-    ("request_", "model"), [(Embed(1, "toy", ["a"]), "toy"), (RunTensors(1, "embed", {}), "embed")]
-)
-def test_what_a_model_does_not_do_is_refused(on: Stage, request_: Any, model: str) -> None:
-    on.run((0.0, request_))
+def test_what_a_model_does_not_do_is_refused(on: Stage) -> None:
+    on.run((0.0, Embed(1, "toy", ["a"])))
     [failed] = on.all(Failed)
     assert (failed.param, failed.code) == ("model", "wrong_kind")
-    assert model in failed.message
+    assert "toy" in failed.message
 
 
 def test_a_language_model_alone_generates(on: Stage, new_request: Callable[..., Generate]) -> None:

@@ -36,36 +36,29 @@ def test_a_gguf_file_is_one_file(gguf: Any, write: Write) -> None:
     path = write(gguf, "mine.gguf")
     assert look(path).files == {"mine.gguf": path}
     with pytest.raises(RequestError, match="no ONNX model"):
-        look(path, Description("embedding"))
+        look(path, Description("mean"))
 
 
-def test_a_bare_onnx_file_is_a_model_of_tensors(onnx_model: Build, write: Write) -> None:
+def test_a_bare_onnx_file_is_no_model(onnx_model: Build, write: Write) -> None:
     path = write(onnx_model().SerializeToString(), "classes.onnx")
-    for said in (None, Description("tensors")):
-        offer = look(path, said)
-        assert offer.files == {"classes.onnx": path}
-        assert (made(offer)["kind"], made(offer)["parameters"]) == ("tensors", 12)
-    with pytest.raises(RequestError, match=r"a folder with model\.onnx and tokenizer\.json"):
-        look(path, Description("embedding", "mean"))
-    with pytest.raises(RequestError, match="pooling"):
-        look(path, Description("tensors", "mean"))
+    for said in (None, Description("mean")):
+        with pytest.raises(RequestError, match=r"a folder with model\.onnx and tokenizer\.json"):
+            look(path, said)
 
 
 def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) -> None:
     path = folder(card=None)
-    with pytest.raises(RequestError, match="say what it is with --kind"):
-        look(path)
     with pytest.raises(RequestError, match="--pooling mean, cls or last"):
-        look(path, Description("embedding"))
-    card = made(look(path, Description("embedding", "mean")))
+        look(path)
+    card = made(look(path, Description("mean")))
     assert (card["context"], card["embedding"], card["normalise"]) == (128, 4, True)
     for tokenizer in ({}, {"truncation": {"max_length": -5}}):
         (path / "tokenizer.json").write_text(json.dumps(tokenizer))
         with pytest.raises(RequestError, match=r"how long texts may be: write its model\.json"):
-            look(path, Description("embedding", "mean"))
+            look(path, Description("mean"))
     (path / "tokenizer.json").write_text("[]")
     with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
-        look(path, Description("embedding", "mean"))
+        look(path, Description("mean"))
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "model.json"])
@@ -102,7 +95,7 @@ def test_a_width_that_the_graph_leaves_open_is_asked_for(folder: Folder, onnx_mo
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "width"
     (path / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(RequestError, match=r"how long its vectors are: write its model\.json"):
-        look(path, Description("embedding", "mean"))
+        look(path, Description("mean"))
 
 
 def with_positions(path: Path, count: int) -> None:
@@ -116,7 +109,7 @@ def with_positions(path: Path, count: int) -> None:
 def test_no_text_is_longer_than_the_graph_has_places_for(folder: Folder) -> None:
     path = folder(card=None)
     with_positions(path, 100)
-    card = made(look(path, Description("embedding", "mean")))  # tokenizer.json says 128
+    card = made(look(path, Description("mean")))  # tokenizer.json says 128
     assert card["context"] == 100
 
 
@@ -133,7 +126,7 @@ def described(path: Path) -> Summary:
 
 def test_a_card_has_the_last_word(folder: Folder) -> None:
     with pytest.raises(RequestError, match=r"has a model\.json"):
-        look(folder(), Description("embedding"))
+        look(folder(), Description("mean"))
 
 
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
@@ -154,7 +147,7 @@ def test_weights_may_not_stand_in_for_another_file(
 
 def test_a_card_names_no_other_backend(folder: Folder) -> None:
     place = folder()
-    card = {"kind": "tensors", "backend": "toy", "architecture": "toy", "quantisation": "fp8"}
+    card = {"kind": "embedding", "backend": "toy", "architecture": "toy", "quantisation": "fp8"}
     (place / "model.json").write_text(json.dumps(card | {"parameters": 9}))
     with pytest.raises(ModelFileError, match=r"backend"):
         look(place)

@@ -141,7 +141,7 @@ def test_a_link_out_of_the_folder_is_refused(
 def test_a_made_card_comes_with_the_files(move: bool, store: Store, folder: Folder) -> None:
     source = folder(card=None)
     wanted = contents(source)
-    entry = store.add(source, "mine", said=Description("embedding", "mean"), move=move)
+    entry = store.add(source, "mine", said=Description("mean"), move=move)
     card = json.loads((entry.path.parent / "model.json").read_bytes())
     assert (card["kind"], card["pooling"]) == ("embedding", "mean")
     assert contents(entry.path.parent).items() >= {n: wanted[n] for n in NAMES[:-1]}.items()
@@ -158,7 +158,7 @@ def test_a_failing_write_of_the_manifest_undoes_all(
     source = folder(card=None)
     before = contents(source)
     with pytest.raises(StoreError, match="cannot write"):
-        store.add(source, "mine", said=Description("tensors"), move=move)
+        store.add(source, "mine", said=Description("mean"), move=move)
     assert contents(source) == before
     assert directories(store) == [".manifest.json.new"]
 
@@ -263,7 +263,7 @@ def test_the_default_writes_text(
 ) -> None:
     times = iter((1, 2, 3))
     store = Store(tmp_path / "store", Catalogue(), clock=lambda: next(times))
-    store.add(folder(card=None), "vectors", said=Description("embedding", "mean"))
+    store.add(folder(card=None), "vectors", said=Description("mean"))
     assert store.default(None) is None
     store.add(write(gguf.changed(llama__pooling_type=b"\4\0\0\0\1\0\0\0")), "vectors2")
     assert store.default(None) is None
