@@ -16,13 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from edge_rt.api.caching import Caching, Nearby
-from edge_rt.api.edge.marking import Marking
 from edge_rt.api.families import (
     app_families,
     board_families,
     cache_families,
     governor_families,
-    marking_families,
     storage_families,
 )
 from edge_rt.api.meters import Meters
@@ -158,13 +156,11 @@ def create_app(
         nearby=nearby,
         simulated=service.simulated,
     )
-    marking = Marking()
     clients = Clients(requests.per_client, requests.per_minute, monotonic)
     for what, families in (
         ("the board", lambda: board_families(service.board())),
         ("the governor", lambda: governor_families(service.budget())),
         ("the cache", lambda: cache_families(caching)),
-        ("the marks", lambda: marking_families(marking)),
         ("the applications", lambda: app_families(service.energy_meter)),
         ("the disk", lambda: storage_families(service.storage())),
     ):
@@ -175,7 +171,6 @@ def create_app(
         version,
         meters,
         caching,
-        marking,
         clients,
         Applications(config.applications),
         {

@@ -141,11 +141,6 @@ class Caching:
         """Count a request for which nothing was found."""
         self.misses += place.terms.cache != "refresh"
 
-    async def forget(self, key: bytes) -> None:
-        """Forget the answer that is kept under a key."""
-        if self.cache is not None:
-            await self.cache.forget(key)
-
     def record(self, place: Place, asked: AskedQuestion | None = None) -> Record | None:
         """Return what notes the answer of a request; None where that is not to be kept."""
         if self.cache is None or place.terms.cache == "only":

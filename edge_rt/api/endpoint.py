@@ -241,7 +241,6 @@ class GenerationEndpoint(ABC, Generic[RequestT]):
         work = work.with_calls(client=keeper, user=exchange.client)
         exchange.model = work.card.id
         exchange.hold(work.image_bytes, needed=True)
-        self.context.marking.keep(work.id, exchange.client, place and place.key)
         record = None if place is None else caching.record(place, meant)
         samples = request.samples
         if samples is None:

@@ -1,4 +1,4 @@
-"""What /metrics shows of board, governor, cache and marks: series that are made at each scrape.
+"""What /metrics shows of board, governor and cache: series that are made at each scrape.
 
 What is missing has no series, for a 0 would be believed.
 """
@@ -9,7 +9,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from edge_rt.api.caching import Caching
-from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Series, counter, gauge
 from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Supply
 from edge_rt.core.reports.governor import Admission, GovernorState, Guard
@@ -124,12 +123,6 @@ def storage_families(report: StorageReport) -> list[Metric]:
         gauge("storage_aside_files", "Damaged files that were put aside.", aside),
         gauge("storage_free_bytes", "Of the state directory's disk.", _one(report.free_bytes)),
     )
-
-
-def marking_families(marking: Marking) -> list[Metric]:
-    """Return the families of the marks that clients gave."""
-    marks = ((["good" if good else "bad"], float(n)) for good, n in marking.counts.items())
-    return _shown(counter("marks", "Marks of answers.", marks, "mark"))
 
 
 def board_families(report: BoardReport) -> list[Metric]:

@@ -11,7 +11,6 @@ from edge_rt.api.anthropic import CountMessageTokens, Messages
 from edge_rt.api.anthropic.bodies import CountMessageTokensRequest, MessagesRequest
 from edge_rt.api.anthropic.documents import MessagesAnswer, TokenCount
 from edge_rt.api.edge import cache, state
-from edge_rt.api.edge.marking import Marked
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.ollama import models as ollama
 from edge_rt.api.ollama.answers import OllamaChatAnswer, OllamaText
@@ -137,7 +136,6 @@ OPERATIONS = (
     _GET("/edge/v1/events", Events, reply=PageSnapshot, content=EVENTS),
     _USE("/edge/v1/plan", state.plan, state.PlanRequest, PlanReport, streams=True),
     _GET("/edge/v1/trace/{id}", state.trace, reply=Trace),
-    _USE("/edge/v1/feedback", state.feedback, state.Feedback, Marked),
     _GET("/edge/v1/cache", cache.cache, reply=cache.CacheReport),
     _CHANGE("/edge/v1/cache/purge", cache.purge, cache.Purge, cache.Purged),
     _CHANGE("/edge/v1/calibrate", state.calibrate, CalibrateRequest, Progress, content=EVENTS),

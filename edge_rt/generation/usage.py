@@ -145,7 +145,7 @@ class Edge(Origin, frozen=True, kw_only=True):
     cached_tokens: int
     """Tokens of the prompt that were not computed again."""
     id: str | UnsetType = UNSET
-    """Id of the answer in Ollama's API, by which it can be marked and its trace found."""
+    """Id of the answer in Ollama's API, by which its trace is found."""
     latency_s: float | UnsetType = UNSET
     """Seconds from the arrival of the request to the end of its last answer."""
     warnings: list[str] | UnsetType = UNSET

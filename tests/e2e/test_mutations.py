@@ -29,7 +29,6 @@ BASES: list[tuple[str, str, Any]] = [
     ("POST", "/detokenize", {"tokens": [1, 2]}),
     ("POST", "/v1/rerank", {"query": "a", "documents": ["b", {"text": "c"}]}),
     ("POST", "/edge/v1/plan", CHAT),
-    ("POST", "/edge/v1/feedback", {"id": "chatcmpl-1", "mark": "bad"}),
     ("PUT", "/edge/v1/budget", {"energy_period": "day"}),
     ("POST", "/edge/v1/cache/purge", {"model": "x", "older_s": 1e9}),
     ("GET", "/v1/models/smollm2-135m-instruct", None),

@@ -37,7 +37,12 @@ from edge_rt.models.catalogue import load_suggestions
 
 TEXT = "\n".join(path.read_text() for path in [*PAGES, *CHECKOUT.glob("*.md")])
 GONE = {"edge_rt_limit_sequences"}  # in the changelog
-GONE_PATHS = {"/edge/v1/infer", "/edge/v1/router", "/edge/v1/router/reset"}  # in the changelog
+GONE_PATHS = {
+    "/edge/v1/feedback",
+    "/edge/v1/infer",
+    "/edge/v1/router",
+    "/edge/v1/router/reset",
+}  # in the changelog
 STATUS = {"engine.lost", "governor.missing"}  # fields of /edge/v1/status, no keys
 
 

@@ -12,13 +12,11 @@ from prometheus_client import Metric
 
 from docslib.markdown import code, page, table
 from edge_rt.api.caching import Caching
-from edge_rt.api.edge.marking import Marking
 from edge_rt.api.families import (
     KINDS,
     board_families,
     cache_families,
     governor_families,
-    marking_families,
     storage_families,
 )
 from edge_rt.api.meters import Counts, Meters, Spread
@@ -81,7 +79,6 @@ def _families() -> Iterator[Metric]:
     yield from storage_families(sample(StorageReport))
     yield from _of_requests()
     yield from cache_families(_caching())
-    yield from marking_families(_marking())
 
 
 def _of_requests() -> Iterator[Metric]:
@@ -100,7 +97,3 @@ def _caching() -> Caching:
     kept, near = SimpleNamespace(file_bytes=1), SimpleNamespace(hits=1, cache=compared)
     figures = SimpleNamespace(hits={"…": 1}, saved_j={"…": 1}, misses=1, nearby=near, cache=kept)
     return cast(Caching, figures)
-
-
-def _marking() -> Marking:
-    return cast(Marking, SimpleNamespace(counts={True: 1}))

@@ -1,7 +1,7 @@
 """/health, /metrics, and routes under /edge/v1 that show the daemon's state or change it.
 
 GET: status, load, board, ledger, budget, history, trace and calibration. PUT: budget.
-POST: plan, calibrate and feedback.
+POST: plan and calibrate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.middleware.context import Context, ending, exchange_of
 from edge_rt.api.middleware.decode import (
     Whole,
-    describe,
     read_body,
     read_document,
     unless_gone,
@@ -36,7 +35,7 @@ from edge_rt.api.middleware.respond import (
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
 from edge_rt.api.openai.unsupported import BodyReader
 from edge_rt.core.clock import in_thread
-from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable, invalid
+from edge_rt.core.errors import EngineError, RequestError, StoreError, Unavailable
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.reports.planning import CalibrateRequest, PlanAsk
 
@@ -45,7 +44,6 @@ RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 
 LEDGER = {"days": Whole(1, 3650, default=30), "last": Whole(0, 1000, default=20)}
 HISTORY = {"since": Whole(1, 86_400, default=3600)}
-_WORDS = {"good": 1.0, "bad": 0.0}
 _MOST_MODELS, _MOST_THREADS = 32, 512
 
 
@@ -146,43 +144,6 @@ async def trace(context: Context, scope: Scope, receive: Receive, send: Send) ->
     Raises RequestError where no trace is kept.
     """
     await send_json(send, context.service.trace(scope["path_params"]["id"]))
-
-
-class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mark for the answer of that id: a word, or a number from 0, bad, to 1, good.
-
-    The comment is not kept.
-    """
-
-    id: str
-    """Id of the answer."""
-    mark: str | float
-    """`good`, `bad`, or a number from 0 (bad) to 1 (good)."""
-    comment: str | None = None
-    """A comment, which is not kept."""
-
-    @property
-    def number(self) -> float:
-        """The mark from 0 to 1; raises RequestError where it is none."""
-        mark = _WORDS.get(self.mark, self.mark) if isinstance(self.mark, str) else self.mark
-        if isinstance(mark, str) or not 0.0 <= mark <= 1.0:
-            expected = 'expected "good", "bad" or a number from 0 to 1'
-            raise invalid("mark", f"{expected}, got {describe(mark)}")
-        return mark
-
-
-async def feedback(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-    """Mark an answer as good or bad.
-
-    One with a bad mark is not given again. Raises RequestError.
-    """
-    given = await read_document(context, scope, receive, Feedback)
-    client, marking = exchange_of(scope).client, context.marking
-    key = marking.kept_as(given.id, client)
-    marked = marking.give(given.id, client, given.number)
-    if key is not None and marked.mark < 0.5:
-        await context.caching.forget(key)
-    await send_json(send, marked)
 
 
 async def _tell(scope: Scope, send: Send, documents: AsyncGenerator[msgspec.Struct]) -> None:

@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_rt.api.caching import Caching
-from edge_rt.api.edge.marking import Marking
 from edge_rt.api.meters import Meters
 from edge_rt.api.middleware.access import REFUSED, Authorizer, Rights
 from edge_rt.api.middleware.applications import UNNAMED, Applications
@@ -76,7 +75,6 @@ class Context:
     version: str
     meters: Meters
     caching: Caching
-    marking: Marking
     clients: Clients
     applications: Applications
     checkers: Mapping[str, CheckerSpec]  # by name

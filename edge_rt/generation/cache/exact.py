@@ -92,13 +92,6 @@ class ExactCache:
             raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
         return gone
 
-    async def forget(self, key: bytes) -> None:
-        """Forget the answer of that key, which is found again where the file cannot be written."""
-        await self._write()
-        await self._do(lambda tables: tables.forget(key), proves=True)
-        self._purges += 1
-        self._recent.drop(lambda kept: kept.key == key)
-
     async def groups(self) -> list[Group]:
         """Return what the file has, by model and client."""
         await self._write()

@@ -128,10 +128,6 @@ class Tables(File):
         self.give_back()
         return gone
 
-    def forget(self, key: bytes) -> None:
-        with self.transaction():
-            self._db.execute("DELETE FROM kept WHERE key = ?", (key,))
-
     def groups(self) -> list[Group]:
         """Return what there is, by model and client."""
         rows = self._db.execute(

@@ -21,7 +21,6 @@ USING = {
     "/detokenize": {"tokens": [1]},
     "/v1/rerank": {"model": "vec", "query": "x", "documents": ["a", "b"]},
     "/edge/v1/plan": MESSAGES,
-    "/edge/v1/feedback": {"id": "x", "mark": "good"},
 }
 ADMINISTERING = [
     ("PUT", "/edge/v1/budget", {"power_w": 5}),

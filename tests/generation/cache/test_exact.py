@@ -185,21 +185,6 @@ def test_answers_are_forgotten(
     close(again)
 
 
-@pytest.mark.parametrize("written", [False, True])
-def test_one_answer_is_forgotten(make: Make, written: bool) -> None:
-    cache = make()
-    for number in (1, 2):
-        cache.keep(kept(number))
-    if written:
-        close(cache)
-    asyncio.run(cache.forget(key(1)))
-    assert found(cache, 1, 2) == [2]
-    close(cache)
-    again = make()
-    assert found(again, 1, 2) == [2]
-    close(again)
-
-
 def test_what_is_on_its_way_to_the_file_is_forgotten_as_well(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,7 +246,6 @@ def test_a_look_that_was_under_way_brings_nothing_back(make: Make) -> None:
         await cache.purge(Which())
 
     assert after_a_look(make, purge) is None
-    assert after_a_look(make, lambda cache: cache.forget(key(1))) is None
 
 
 def test_a_look_that_was_under_way_does_not_bring_the_old_answer_back(make: Make) -> None:
