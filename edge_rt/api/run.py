@@ -78,14 +78,19 @@ class Run:
     async def stream(self, send: Send) -> None:
         """Answer with events as they come.
 
-        Nothing is sent before the first of the service, or before SILENT_S have passed.
+        Nothing is sent before the first token, or before SILENT_S have passed: until then a proxy may
+        have another board answer.
         """
-        out = self._dialect.stream(send)
+        out, openings = self._dialect.stream(send), list[msgspec.Struct]()
 
         async def tell(call: int, event: Shown) -> None:
+            if isinstance(event, Started):
+                openings.extend(self._chunks(call, event))
+                return
             if not out.started:
                 await out.start(edge_headers(self._work.origin))
-            await out.events(self._chunks(call, event))
+            await out.events([*openings, *self._chunks(call, event)])
+            openings.clear()
 
         async with ending(out, self._exchange):
             beat = asyncio.create_task(self._keep_open(out))

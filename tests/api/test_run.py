@@ -28,12 +28,14 @@ FAILURES = [
 ]
 
 
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("error", "status", "code"), FAILURES)
-def test_failure_before_the_first_event_has_its_status(
-    client, service, error, status, code, stream
+def test_failure_before_the_first_token_has_its_status(
+    client, service, script, error, status, code, stream, begun
 ):
-    service.script = lambda call: [error]
+    """Then a proxy may have another board answer, also where the prompt was being read."""
+    service.script = lambda call: [script.started(), error] if begun else [error]
     response = client.chat(stream=stream)
     assert response.status == status
     assert response.json()["error"]["code"] == code
@@ -43,7 +45,7 @@ def test_failure_before_the_first_event_has_its_status(
 
 
 @pytest.mark.parametrize(("error", "status", "code"), FAILURES)
-def test_failure_after_the_first_event_ends_the_stream(
+def test_failure_after_the_first_token_ends_the_stream(
     client, service, script, error, status, code
 ):
     service.script = lambda call: [script.started(), script.delta("Hel"), error]
@@ -58,7 +60,7 @@ def test_failure_after_the_first_event_ends_the_stream(
 
 
 @pytest.mark.parametrize(("error", "status", "code"), FAILURES)
-def test_failure_after_the_first_event_of_a_plain_answer(
+def test_failure_after_the_first_token_of_a_plain_answer(
     client, service, script, error, status, code
 ):
     service.script = lambda call: [script.started(), script.delta("Hel"), error]

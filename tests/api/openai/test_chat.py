@@ -93,8 +93,8 @@ def test_stream_with_usage_ends_with_a_chunk_without_choices(client):
 
 def test_each_event_of_the_service_is_one_message(client):
     messages = client.chat(stream=True).messages
-    # start, role, two texts, finish, [DONE]
-    assert len(messages) == 6
+    # start, role with the first text, another text, finish, [DONE]
+    assert len(messages) == 5
 
 
 def test_several_answers_share_the_prompt(client, service):
