@@ -78,8 +78,8 @@ class Run:
     async def stream(self, send: Send) -> None:
         """Answer with events as they come.
 
-        Nothing is sent before the first token, or before SILENT_S have passed: until then a proxy may
-        have another board answer.
+        Nothing is sent before the first token, or before SILENT_S have passed: until then a proxy
+        may have another board answer.
         """
         out, openings = self._dialect.stream(send), list[msgspec.Struct]()
 
