@@ -26,7 +26,7 @@ def rankers(tmp_path_factory: pytest.TempPathFactory) -> Store:
     write_rank_onnx(root / "cross")
     store = Store(root / "store", Catalogue())
     store.add(write_rank_gguf(root / "ranker.gguf"), "ranker")
-    store.add(root / "cross", "cross", said=Description("embedding", "rank"))
+    store.add(root / "cross", "cross", said=Description("rank"))
     return store
 
 
